@@ -1,0 +1,1 @@
+//! Runs Apache Flink on Kubernetes.
