@@ -1,0 +1,75 @@
+//! Summary of the autoscaler in a status; the details live in a ConfigMap.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the autoscaler recommends, did, or waits for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoscalerStatus {
+    /// What the autoscaler may do: `off`, `recommend`, `initial` or `auto`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// What it is doing, as one CamelCase word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// When the latest decision was made (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_decision_time: Option<String>,
+    /// The latest decision in words: what, why, and how sure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The latest evaluation of each vertex, in topological order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vertices: Vec<VertexRecommendation>,
+    /// Parallelism now imposed on vertices, by vertex id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: BTreeMap<String, i32>,
+    /// What keeps a recommendation from being applied. Absent if nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_by: Option<String>,
+    /// When the job is evaluated next (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_evaluation_time: Option<String>,
+}
+
+/// What the autoscaler thinks of one vertex. Rates are records per second.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VertexRecommendation {
+    /// Flink's id of the vertex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Name of the vertex in the job graph.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Parallelism it runs with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<i32>,
+    /// Recommended parallelism.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<i32>,
+    /// Lowest parallelism that would still keep up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lower: Option<i32>,
+    /// Parallelism above which resources would be wasted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upper: Option<i32>,
+    /// What would be recommended without limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncapped: Option<i32>,
+    /// Why this target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Share of time the vertex is busy, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<f64>,
+    /// Records per second it could process if it were never idle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub true_rate: Option<f64>,
+    /// Records per second it has to process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_rate: Option<f64>,
+}
