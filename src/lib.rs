@@ -1,1 +1,3 @@
 //! Runs Apache Flink on Kubernetes.
+
+pub mod config;

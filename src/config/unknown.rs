@@ -1,0 +1,161 @@
+//! Finds keys that look like ours and are not, so that a typing mistake gives a warning, not silence.
+
+use super::{
+    FlinkConfig, Row,
+    options::{FAMILIES, PREFIX, TABLE},
+};
+
+/// What every key of the autoscaler starts with.
+pub const AUTOSCALER_PREFIX: &str = "job.autoscaler.";
+
+/// A key that no option has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// The key as it was written.
+    pub key: String,
+    /// The option that was probably meant.
+    pub did_you_mean: Option<&'static str>,
+}
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "unknown option {}", self.key)?;
+        self.did_you_mean
+            .map_or(Ok(()), |key| write!(f, "; did you mean {key}?"))
+    }
+}
+
+/// The keys of `config` that start like ours and that neither `TABLE`, `FAMILIES` nor `others` know.
+pub fn unknown_keys(config: &FlinkConfig, others: &[Row]) -> Vec<Unknown> {
+    let known = || TABLE.iter().chain(others);
+    let keys = || {
+        known()
+            .flat_map(|row| std::iter::once(&row.key).chain(row.aliases))
+            .copied()
+    };
+    let ours = config.iter().map(|(key, _)| key).filter(|key| is_ours(key));
+    ours.filter(|key| !in_family(key) && !keys().any(|known| known == *key))
+        .map(|key| Unknown {
+            key: key.to_owned(),
+            did_you_mean: nearest(key, keys()),
+        })
+        .collect()
+}
+
+/// Every value of `config` that its option cannot read.
+pub fn invalid_values(config: &FlinkConfig, others: &[Row]) -> Vec<super::ConfigError> {
+    let mut errors = Vec::new();
+    for row in TABLE.iter().chain(others) {
+        for key in std::iter::once(&row.key).chain(row.aliases) {
+            match config.raw(key) {
+                Some(text) if !(row.accepts)(text) => {
+                    errors.push(super::ConfigError::invalid(key, text, row.expected));
+                }
+                _ => {}
+            }
+        }
+    }
+    errors
+}
+
+/// Whether a key is the operator's or the autoscaler's, and so never reaches Flink.
+pub fn is_ours(key: &str) -> bool {
+    key.starts_with(PREFIX) || key.starts_with(AUTOSCALER_PREFIX)
+}
+
+fn in_family(key: &str) -> bool {
+    FAMILIES.iter().any(|family| {
+        key.strip_prefix(family.prefix)
+            .is_some_and(|rest| !rest.is_empty())
+    })
+}
+
+/// The known key with the fewest typing mistakes between it and `key`, if they are few.
+fn nearest(key: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let allowed = (key.len() / 8).clamp(2, 6);
+    known
+        .map(|candidate| (distance(key, candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance of two texts in bytes; keys are ASCII.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        let mut next = vec![left];
+        for (y, above) in b.bytes().zip(row.iter().skip(1)) {
+            left = (diagonal + usize::from(x != y))
+                .min(above + 1)
+                .min(left + 1);
+            next.push(left);
+            diagonal = *above;
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(a.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(key: &str) -> Vec<Unknown> {
+        unknown_keys(&FlinkConfig::from_iter([(key, "x")]), &[])
+    }
+
+    #[test]
+    fn distances_count_typing_mistakes() {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("abc", "abc", 0),
+            ("kitten", "sitting", 3),
+            ("", "abc", 3),
+            ("ab", "ba", 2),
+        ] {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_key_names_the_one_that_was_meant() {
+        let found = unknown("kubernetes.operator.reconcile.intervall");
+        assert_eq!(
+            found[0].did_you_mean,
+            Some("kubernetes.operator.reconcile.interval")
+        );
+        assert_eq!(
+            found[0].to_string(),
+            "unknown option kubernetes.operator.reconcile.intervall; did you mean kubernetes.operator.reconcile.interval?"
+        );
+        let found = unknown("kubernetes.operator.something.else.entirely");
+        assert_eq!(found[0].did_you_mean, None);
+    }
+
+    #[test]
+    fn known_keys_aliases_families_and_flinks_keys_are_not_unknown() {
+        for key in [
+            "kubernetes.operator.reconcile.interval",
+            "kubernetes.operator.reconciler.reschedule.interval",
+            "kubernetes.operator.plugins.listeners.mine.class",
+            "kubernetes.operator.default-configuration.namespace.a.parallelism.default",
+            "kubernetes.operator.metrics.reporter.prom.factory.class",
+            "taskmanager.numberOfTaskSlotss",
+        ] {
+            assert_eq!(unknown(key), [], "{key}");
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_be_read_are_all_found() {
+        let config = FlinkConfig::from_iter([
+            ("kubernetes.operator.reconcile.interval", "soon"),
+            ("kubernetes.operator.reconciler.max.parallelism", "many"),
+            ("kubernetes.operator.health.probe.port", "8085"),
+        ]);
+        assert_eq!(invalid_values(&config, &[]).len(), 2);
+    }
+}
