@@ -5,6 +5,7 @@
 //! Tests are at the end of the file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,16 @@ pub enum UpgradeMode {
     LastState,
     #[default]
     Stateless,
+}
+
+impl fmt::Display for UpgradeMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Savepoint => "savepoint",
+            Self::LastState => "last-state",
+            Self::Stateless => "stateless",
+        })
+    }
 }
 
 /// Flink and operator configuration, flat (`a.b: c`) or nested, as the user wrote it.

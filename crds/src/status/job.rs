@@ -1,5 +1,7 @@
 //! The job as last seen, with what is known about its savepoints and checkpoints.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,12 @@ pub struct JobStatus {
     pub checkpoint_info: Option<CheckpointInfo>,
 }
 
+impl fmt::Display for FlinkJobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// State of a job in Flink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -59,6 +67,14 @@ impl FlinkJobState {
     /// Whether the job has ended for good: failed, cancelled or finished.
     pub const fn is_globally_terminal(self) -> bool {
         matches!(self, Self::Failed | Self::Canceled | Self::Finished)
+    }
+
+    /// Whether Flink takes a cancellation of a job in this state.
+    pub const fn is_cancellable(self) -> bool {
+        matches!(
+            self,
+            Self::Initializing | Self::Created | Self::Running | Self::Failing | Self::Restarting
+        )
     }
 
     /// Name in the API, such as `RUNNING`.

@@ -1,13 +1,16 @@
 //! What has been deployed, what is under way, and what came before.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a resource stands as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "named as in the API")]
 pub enum LifecycleState {
+    #[default]
     Created,
     Suspended,
     Upgrading,
@@ -109,7 +112,13 @@ pub struct PendingOperation {
     /// When it was decided (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,
-    /// How many times it has been tried.
+    /// Generation of the spec that called for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// Format of the savepoint, if another than the configured one had to be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// How many times it has failed.
     #[serde(default)]
     pub attempts: i32,
     /// Why it is being done.
@@ -126,6 +135,19 @@ pub enum PendingKind {
     Cancel,
     Rescale,
     DeleteCluster,
+    Deploy,
+}
+
+impl fmt::Display for PendingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Display for LifecycleState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A spec that was deployed at some time.
