@@ -24,14 +24,16 @@ pub enum ConfigError {
     },
     /// Two keys of which one is the beginning of the other; nested YAML cannot hold both.
     #[error(
-        "'{shorter}' and '{longer}' cannot both be set: the configuration file of Flink 2 is nested, \
-         so '{shorter}' would be a value and a section; replace '{shorter}' by its current name or remove it"
+        "'{shorter}' and '{longer}' cannot both be set, because the configuration file of Flink 2 is \
+         nested and '{shorter}' would be a value and a section; {remedy}"
     )]
     Overlap {
         /// The key that is the beginning of the other.
         shorter: String,
         /// The longer key.
         longer: String,
+        /// What to do.
+        remedy: String,
     },
     /// A field of the spec, not a configuration key, that cannot be used.
     #[error("{path}: {problem}")]

@@ -5,21 +5,32 @@
 //! function of its arguments; only [`load`] reads files.
 
 mod defaults;
+pub mod deploy;
 mod duration;
+pub mod effective;
 mod error;
 mod flat;
+pub mod flink;
 pub mod load;
+pub mod memory;
 mod option;
 pub mod options;
+mod quantity;
+pub mod render;
 mod size;
 pub mod split;
 mod unknown;
 mod value;
+pub mod yaml;
 
 pub use self::{
     defaults::{Defaults, LOG4J_FILE, LOGBACK_FILE},
+    deploy::{DeployKeys, with_deploy},
+    effective::{effective, effective_session_job},
     error::ConfigError,
     flat::FlinkConfig,
+    flink::HighAvailability,
+    memory::{Process, process_memory},
     option::{ConfigOption, Row, Scope},
     options::Propagation,
     size::{MIB, Memory},

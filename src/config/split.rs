@@ -80,7 +80,11 @@ pub fn join_map<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a String)>) -
 }
 
 fn escape(part: &str, separator: char) -> String {
-    let plain = !part.is_empty() && !part.contains([separator, '\'', '"']) && part.trim() == part;
+    // A bracket at the start would be taken for a YAML list or map.
+    let plain = !part.is_empty()
+        && !part.contains([separator, '\'', '"'])
+        && !part.starts_with(['[', '{'])
+        && part.trim() == part;
     if plain {
         part.to_owned()
     } else {
@@ -91,6 +95,7 @@ fn escape(part: &str, separator: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Value;
     use proptest::prelude::*;
 
     fn texts(parts: &[&str]) -> Vec<String> {
@@ -127,7 +132,9 @@ mod tests {
         #[test]
         fn a_joined_list_is_read_back(parts in proptest::collection::vec("[ -~]{0,8}", 0..5)) {
             let parts: Vec<String> = parts;
-            prop_assert_eq!(list(&join(&parts, ';'), ';'), Some(parts));
+            let text = join(&parts, ';');
+            prop_assert_eq!(<Vec<String> as Value>::parse(&text), Some(parts.clone()));
+            prop_assert_eq!(list(&text, ';'), Some(parts));
         }
 
         #[test]
