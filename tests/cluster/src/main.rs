@@ -1,2 +1,7 @@
-//! Command line entry.
-fn main() {}
+//! `local-cluster`: the command line of this crate.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flink_cluster::cli::main()
+}

@@ -1,0 +1,3 @@
+module flink-operator.local/pause
+
+go 1.26

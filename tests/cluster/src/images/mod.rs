@@ -1,0 +1,252 @@
+//! Container images made without a container engine.
+//!
+//! A layer is made once for given inputs and kept under the hash of those inputs; images are
+//! lists of such layers and share them. Tests of making images are the images themselves, which
+//! `local-cluster images` makes; what is pure is tested beside its code.
+
+pub mod archive;
+mod base;
+mod dockerfile;
+mod flink;
+mod operator;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use self::archive::{Entry, Image, Layer, Settings, write_layer};
+use crate::node::PAUSE_IMAGE;
+use crate::options::Options;
+use crate::prerequisites::{self, Purpose};
+use crate::process::lock;
+use crate::programs;
+use crate::progress::{Progress, Step};
+
+pub use flink::{Version, flink, flink_with};
+pub use operator::operator;
+
+/// Makes images; holds what all of them need.
+pub struct Workshop<'a> {
+    options: &'a Options,
+    progress: &'a Progress,
+}
+
+impl<'a> Workshop<'a> {
+    /// A workshop whose layers are kept in the cache.
+    pub fn new(options: &'a Options, progress: &'a Progress) -> Self {
+        Self { options, progress }
+    }
+
+    /// The layer of this name and key; `make` writes it to the path it is given, when it is not
+    /// there yet. The folder beside that path is `make`'s to use and is removed afterwards.
+    fn layer(
+        &self,
+        name: &str,
+        key: &str,
+        make: impl FnOnce(&Path, &Path, &mut Step<'_>) -> Result<()>,
+    ) -> Result<Layer> {
+        let folder = self.options.cache.join("layers");
+        let record = folder.join(format!("{name}-{key}.json"));
+        let _lock = lock(&folder)?;
+        let known: Option<Layer> = fs::read(&record)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
+        if let Some(layer) = known.filter(|layer| layer.file.exists()) {
+            return Ok(layer);
+        }
+        let mut step = self.progress.step(format!("make the layer {name} (once)"));
+        let work = folder.join(format!("{name}-{key}.work"));
+        let _ = fs::remove_dir_all(&work);
+        fs::create_dir_all(&work)?;
+        let part = folder.join(format!("{name}-{key}.part"));
+        make(&part, &work, &mut step).with_context(|| format!("failed to make layer {name}"))?;
+        let tar = folder.join(format!("{name}-{key}.tar"));
+        fs::rename(&part, &tar)?;
+        let layer = Layer::of(&tar)?;
+        fs::write(&record, serde_json::to_vec(&layer)?)?;
+        fs::remove_dir_all(&work)?;
+        step.done(&format!("{} MiB", layer.size >> 20));
+        Ok(layer)
+    }
+
+    /// A layer of a few files of ours.
+    fn layer_of(&self, name: &str, key: &str, entries: &[Entry]) -> Result<Layer> {
+        self.layer(name, key, |tar, _, _| {
+            write_layer(entries, File::create(tar)?)
+        })
+    }
+
+    fn ensure_tools(&self) -> Result<()> {
+        prerequisites::ensure(Purpose::Images, self.options, self.progress)
+    }
+}
+
+/// An image that the command line can make by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Flink.
+    Flink(Version),
+    /// Flink with the jar of the example jobs.
+    Example(Version),
+    /// The operator.
+    Operator,
+}
+
+impl Wanted {
+    /// All of them.
+    pub fn all() -> Vec<Self> {
+        let mut all: Vec<_> = Version::ALL
+            .iter()
+            .map(|version| Self::Flink(*version))
+            .collect();
+        all.extend(Version::ALL.iter().map(|version| Self::Example(*version)));
+        all.push(Self::Operator);
+        all
+    }
+
+    /// The name on the command line.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Flink(version) => format!("flink-{}", version.minor()),
+            Self::Example(version) => format!("example-{}", version.minor()),
+            Self::Operator => "operator".to_owned(),
+        }
+    }
+
+    /// The image of a name on the command line.
+    ///
+    /// # Errors
+    /// When there is none; the text has all names.
+    pub fn parse(name: &str) -> Result<Self> {
+        let all = Self::all();
+        if let Some(found) = all.iter().find(|wanted| wanted.name() == name) {
+            return Ok(found.clone());
+        }
+        let names: Vec<_> = all.iter().map(Self::name).collect();
+        bail!("no image is called {name}; there are {}", names.join(", "))
+    }
+
+    /// What has to be made elsewhere first: a file of the project's folder `root`.
+    pub fn input(&self, root: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Flink(_) => None,
+            Self::Example(version) => Some(root.join(format!(
+                "examples/jobs/target/flink-example-jobs-{}.jar",
+                version.minor()
+            ))),
+            Self::Operator => {
+                let target = std::env::var_os("CARGO_TARGET_DIR")
+                    .map_or_else(|| root.join("target"), PathBuf::from);
+                Some(target.join("release/flink-operator"))
+            }
+        }
+    }
+
+    /// Makes the image from the project's folder `root`.
+    ///
+    /// # Errors
+    /// When an input is missing, with the command that makes it, or a layer cannot be made.
+    pub fn make(&self, root: &Path, workshop: &Workshop<'_>) -> Result<Image> {
+        let input = self.input(root);
+        if let Some(input) = input.as_ref().filter(|input| !input.exists()) {
+            let remedy = match self {
+                Self::Operator => "cargo build --release --package flink-operator",
+                _ => "mvn --file examples/jobs package",
+            };
+            bail!("{} is not there; make it with: {remedy}", input.display());
+        }
+        match (self, input) {
+            (Self::Example(version), Some(jar)) => {
+                let tag = format!("flink-example:{}", version.minor());
+                flink_with(
+                    *version,
+                    &[(jar, "/opt/flink/usrlib/job.jar")],
+                    &tag,
+                    workshop,
+                )
+            }
+            (Self::Operator, Some(binary)) => operator(&binary, workshop),
+            (Self::Flink(version) | Self::Example(version), _) => flink(*version, workshop),
+            (Self::Operator, None) => bail!("the operator's image needs its program"),
+        }
+    }
+}
+
+/// The image that holds a pod's namespaces open.
+///
+/// # Errors
+/// When its program cannot be built.
+pub fn pause(workshop: &Workshop<'_>) -> Result<Image> {
+    let program = programs::path("pause", workshop.options, workshop.progress)?;
+    // The program's folder is named by all that the program is made of.
+    let key = crate::hash::sha256(program.to_string_lossy().as_bytes());
+    let entries = [Entry::file("/pause", &program).executable()];
+    let layer = workshop.layer_of("pause", key.get(..16).unwrap_or(&key), &entries)?;
+    let settings = Settings {
+        entrypoint: vec!["/pause".to_owned()],
+        user: "65535:65535".to_owned(),
+        ..Settings::default()
+    };
+    Ok(Image {
+        tags: vec![PAUSE_IMAGE.to_owned()],
+        layers: vec![layer],
+        settings,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_image_has_a_name_and_is_found_by_it() {
+        for wanted in Wanted::all() {
+            assert_eq!(Wanted::parse(&wanted.name()).unwrap(), wanted);
+        }
+        let text = Wanted::parse("fink").unwrap_err().to_string();
+        assert!(
+            text.contains("fink") && text.contains("flink-1.20"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_missing_input_is_named_with_the_command_that_makes_it() {
+        let options = Options::from_env().unwrap();
+        let progress = Progress::silent();
+        let workshop = Workshop::new(&options, &progress);
+        let example = Wanted::parse("example-1.20").unwrap();
+        let text = example
+            .make(Path::new("/nowhere"), &workshop)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("flink-example-jobs-1.20.jar") && text.contains("mvn"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_layer_is_made_once_for_a_key() {
+        let cache = std::env::temp_dir().join(format!("flink-layers-{}", std::process::id()));
+        let options = Options {
+            cache: cache.clone(),
+            ..Options::from_env().unwrap()
+        };
+        let progress = Progress::silent();
+        let workshop = Workshop::new(&options, &progress);
+        let one = workshop
+            .layer_of("motd", "1", &[Entry::text("/etc/motd", "a")])
+            .unwrap();
+        let again = workshop
+            .layer_of("motd", "1", &[Entry::text("/etc/motd", "b")])
+            .unwrap();
+        let two = workshop
+            .layer_of("motd", "2", &[Entry::text("/etc/motd", "b")])
+            .unwrap();
+        assert_eq!(one, again);
+        assert_ne!(one.digest, two.digest);
+        fs::remove_dir_all(cache).unwrap();
+    }
+}
