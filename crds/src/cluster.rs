@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::PodTemplate;
@@ -40,6 +40,7 @@ pub struct JobManagerSpec {
     pub replicas: Option<i32>,
     /// Pod template of the job manager, merged over `spec.podTemplate`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::pod_template::overlay_schema")]
     pub pod_template: Option<PodTemplate>,
 }
 
@@ -68,6 +69,7 @@ pub struct TaskManagerSpec {
     pub replicas: Option<i32>,
     /// Pod template of the task managers, merged over `spec.podTemplate`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::pod_template::overlay_schema")]
     pub pod_template: Option<PodTemplate>,
 }
 
@@ -94,9 +96,11 @@ pub struct ResourceRequirements {
     /// The most the container may use of each resource, by name: `cpu`, `memory`,
     /// `ephemeral-storage` or an extended resource.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "quantities_schema")]
     pub limits: Option<BTreeMap<String, Quantity>>,
     /// What the scheduler sets aside for the container, by resource name.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "quantities_schema")]
     pub requests: Option<BTreeMap<String, Quantity>>,
     /// Dynamic resource claims of the pod that this container uses.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,6 +114,14 @@ impl ResourceRequirements {
             |map: &Option<BTreeMap<String, Quantity>>| map.as_ref().is_none_or(BTreeMap::is_empty);
         none(&self.limits) && none(&self.requests)
     }
+}
+
+/// Schema of quantities by name, without the long description that comes with the type.
+fn quantities_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": { "x-kubernetes-int-or-string": true }
+    })
 }
 
 /// A reference to one of the pod's resource claims.

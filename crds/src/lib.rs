@@ -14,18 +14,23 @@
 pub mod blue_green;
 pub mod cluster;
 pub mod deployment;
+pub mod documents;
 pub mod job;
 pub mod pod_template;
+pub mod recorded;
 pub mod session_job;
 pub mod state_snapshot;
 pub mod status;
 pub mod version;
+mod yaml;
 
 pub use blue_green::*;
 pub use cluster::*;
 pub use deployment::*;
+pub use documents::*;
 pub use job::*;
 pub use pod_template::*;
+pub use recorded::*;
 pub use session_job::*;
 pub use state_snapshot::*;
 pub use status::*;
