@@ -4,6 +4,7 @@ import static dev.flinkoperator.examples.Cluster.eventually;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -72,6 +73,28 @@ class RatedPipelineTest {
             eventually(() -> cluster.sum(second, "verify", "verify.violations"), n -> n > 0);
             cancel(second);
         }
+    }
+
+    /** The savepoint was taken by Flink 1.20.3 after 3384 of 6000 records, with the options below. */
+    @Test
+    void aSavepointOfFlink120IsContinued() throws Exception {
+        URI savepoint = RatedPipelineTest.class.getResource("/savepoint-1.20").toURI();
+        JobID job =
+                submit(
+                        3,
+                        savepoint.toString(),
+                        "--rate", "constant:1000",
+                        "--partitions", "2",
+                        "--keys", "3",
+                        "--records", "6000",
+                        "--stages", "map,keyed",
+                        "--fail-on-violation", "true");
+        assertEquals(JobStatus.FINISHED, finish(job));
+        Map<String, Long> counts = cluster.accumulators(job);
+        assertEquals(6_000, counts.get("verify.counted"));
+        assertEquals(6_000, counts.get("keyed-2.counted"));
+        assertEquals(0, counts.get("verify.violations"));
+        assertEquals(0, counts.get("keyed-2.violations"));
     }
 
     @Test
