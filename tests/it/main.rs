@@ -1,1 +1,12 @@
 //! The one integration binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "helpers of tests fail the test they help, and may say why they did nothing"
+)]
+
+mod charts;
+mod tidy;
