@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::rules;
 use crate::{FlinkDeploymentSpec, IngressSpec, JobStatus};
 
 /// What both colours should run, and how to switch between them.
@@ -26,6 +27,7 @@ use crate::{FlinkDeploymentSpec, IngressSpec, JobStatus};
     namespaced,
     status = "FlinkBlueGreenDeploymentStatus",
     derive = "PartialEq",
+    validation = rules::name_of_at_most(39),
     doc = "Two FlinkDeployments that take turns, so that an upgrade starts beside the running job.",
     printcolumn(
         name = "Job Status",

@@ -1,15 +1,16 @@
 //! The cluster around a job: job manager, task managers, their resources, and the ingress.
 //!
 //! One rule: shapes as Kubernetes and the released CRDs have them; nothing is interpreted here.
-//! Tests: `tests/round_trip.rs`.
+//! Tests: `tests/it/manifests.rs`.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::PodTemplate;
+use crate::{PodTemplate, rules};
 
 /// How Flink gets its task managers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +38,7 @@ pub struct JobManagerSpec {
     pub resources: Option<ResourceRequirements>,
     /// Number of job managers. More than 1 needs high availability. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub replicas: Option<i32>,
     /// Pod template of the job manager, merged over `spec.podTemplate`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +68,7 @@ pub struct TaskManagerSpec {
     /// `taskmanager.numberOfTaskSlots`, and `job.parallelism` is ignored. Target of the scale
     /// subresource, so `kubectl scale` and a HorizontalPodAutoscaler set it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub replicas: Option<i32>,
     /// Pod template of the task managers, merged over `spec.podTemplate`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,11 +77,12 @@ pub struct TaskManagerSpec {
 }
 
 /// Resources of one Flink process in Flink's terms.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
     /// CPU cores of the container, fractions allowed, such as 0.5.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::positive())]
     pub cpu: Option<f64>,
     /// Total memory of the process. Flink's form (`2048m`, `2 gb`) and Kubernetes' form (`2Gi`)
     /// are both read; a bare number is bytes.

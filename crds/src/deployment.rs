@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use crate::rules;
 use crate::{
     AutoscalerStatus, FlinkConfiguration, FlinkVersion, IngressSpec, JobManagerDeploymentStatus,
     JobManagerSpec, JobSpec, JobStatus, KubernetesMode, LifecycleState, PendingOperation,
@@ -27,6 +28,10 @@ use crate::{
     namespaced,
     status = "FlinkDeploymentStatus",
     derive = "PartialEq",
+    validation = rules::name_of_at_most(45),
+    validation = rules::job_stays(),
+    validation = rules::mode_stays(),
+    validation = rules::redeploy_has_savepoint(),
     doc = "A Flink cluster on Kubernetes: an application with one job, or a session cluster.",
     scale(
         spec_replicas_path = ".spec.taskManager.replicas",
@@ -44,6 +49,7 @@ use crate::{
         json_path = ".status.lifecycleState"
     )
 )]
+#[x_kube(validation = rules::parallelism())]
 #[serde(rename_all = "camelCase")]
 pub struct FlinkDeploymentSpec {
     /// The job to run. With it the cluster is an application, without it a session cluster that
@@ -63,6 +69,8 @@ pub struct FlinkDeploymentSpec {
     pub image: Option<String>,
     /// When to pull the image: `Always`, `IfNotPresent` or `Never`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::pull_policy())]
     pub image_pull_policy: Option<String>,
     /// Service account of the pods. It needs the rights the chart's job service account has.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +92,8 @@ pub struct FlinkDeploymentSpec {
     pub task_manager: Option<TaskManagerSpec>,
     /// Logging configuration files by name: `log4j-console.properties` or `logback-console.xml`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 2))]
+    #[x_kube(validation = rules::log_files())]
     pub log_configuration: Option<BTreeMap<String, String>>,
     /// Who starts task managers: `native` lets Flink ask Kubernetes for pods, `standalone` makes
     /// the operator run them as a Deployment. Cannot be changed later. Default: `native`.

@@ -36,6 +36,11 @@ pub fn all() -> Vec<CustomResourceDefinition> {
     crds
 }
 
+/// Name of the file that holds `crd`, the same as in the released chart.
+pub fn file_name(crd: &CustomResourceDefinition) -> String {
+    format!("{}.{}-v1.yml", crd.spec.names.plural, crd.spec.group)
+}
+
 /// `crd` as the YAML file that people apply.
 ///
 /// # Errors
@@ -50,6 +55,7 @@ fn loosen(schema: &mut JSONSchemaProps) {
     schema.default = None;
     schema.nullable = None;
     schema.required = None;
+    schema.title = None;
     if let Some(values) = &mut schema.enum_ {
         values.retain(|value| !value.0.is_null());
     }

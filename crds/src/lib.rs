@@ -13,11 +13,13 @@
 
 pub mod blue_green;
 pub mod cluster;
+pub mod compat;
 pub mod deployment;
 pub mod documents;
 pub mod job;
 pub mod pod_template;
 pub mod recorded;
+mod rules;
 pub mod session_job;
 pub mod state_snapshot;
 pub mod status;

@@ -2,7 +2,7 @@
 //!
 //! One rule: a template is never parsed into structs and written back, which would drop what our
 //! bindings do not know. For the same reason every object of the schema keeps unknown fields.
-//! Tests: `tests/round_trip.rs` and `tests/schema.rs`.
+//! Tests: `tests/it/manifests.rs` and `tests/it/documents.rs`.
 
 mod schema;
 
@@ -40,5 +40,5 @@ pub(crate) fn overlay_schema(_: &mut SchemaGenerator) -> Schema {
 
 /// Schema of Kubernetes object metadata inside a template: kept as it is.
 pub(crate) fn object_meta_schema(_: &mut SchemaGenerator) -> Schema {
-    schema::metadata("").into()
+    schema::object_meta().into()
 }

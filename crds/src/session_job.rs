@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use crate::rules;
 use crate::{
     AutoscalerStatus, FlinkConfiguration, JobSpec, JobStatus, LifecycleState, PendingOperation,
     ReconciliationStatus, Revision,
@@ -24,6 +25,7 @@ use crate::{
     namespaced,
     status = "FlinkSessionJobStatus",
     derive = "PartialEq",
+    validation = rules::deployment_name_stays(),
     doc = "A Flink job in the session cluster of a FlinkDeployment.",
     printcolumn(
         name = "Job Status",
@@ -36,6 +38,7 @@ use crate::{
         json_path = ".status.lifecycleState"
     )
 )]
+#[x_kube(validation = rules::session_parallelism())]
 #[serde(rename_all = "camelCase")]
 pub struct FlinkSessionJobSpec {
     /// The job to submit.
@@ -52,6 +55,8 @@ pub struct FlinkSessionJobSpec {
     /// Name of the FlinkDeployment, in the same namespace, whose session cluster runs the job.
     /// Cannot be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 45))]
+    #[x_kube(validation = rules::deployment_name())]
     pub deployment_name: Option<String>,
 }
 

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::SavepointFormatType;
+use crate::rules;
 
 /// Which snapshot to take, of which job.
 #[derive(
@@ -32,6 +33,10 @@ use crate::SavepointFormatType;
         json_path = ".status.resultTimestamp"
     ),
     printcolumn(name = "Snapshot State", type_ = "string", json_path = ".status.state")
+)]
+#[x_kube(
+    validation = rules::savepoint_or_checkpoint(),
+    validation = rules::job_reference()
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FlinkStateSnapshotSpec {

@@ -51,6 +51,71 @@ pub(super) fn metadata(description: &str) -> Fields {
     )
 }
 
+/// Object metadata in full, as the blue/green template accepts it and ignores it.
+pub(super) fn object_meta() -> Fields {
+    object(
+        "",
+        [
+            ("name", text("Name.")),
+            ("generateName", text("Prefix of a generated name.")),
+            ("namespace", text("Namespace.")),
+            ("labels", map("Labels.")),
+            ("annotations", map("Annotations.")),
+            ("finalizers", list("Finalizers.", plain_text())),
+            ("ownerReferences", list("Owners.", owner())),
+            ("uid", text("Unique id.")),
+            ("resourceVersion", text("Version of the stored object.")),
+            ("generation", integer("int64", "Generation of the spec.")),
+            ("creationTimestamp", text("When it was created.")),
+            (
+                "deletionTimestamp",
+                text("When its deletion was asked for."),
+            ),
+            (
+                "deletionGracePeriodSeconds",
+                integer("int64", "Seconds given to end."),
+            ),
+            ("selfLink", text("Obsolete path of the object.")),
+            (
+                "managedFields",
+                list("Who set which fields.", managed_fields()),
+            ),
+        ],
+    )
+}
+
+fn owner() -> Fields {
+    object(
+        "One owner.",
+        [
+            ("apiVersion", text("Group and version.")),
+            ("kind", text("Kind.")),
+            ("name", text("Name.")),
+            ("uid", text("Unique id.")),
+            ("controller", boolean("Whether it manages the object.")),
+            (
+                "blockOwnerDeletion",
+                boolean("Whether it waits for the object."),
+            ),
+        ],
+    )
+}
+
+fn managed_fields() -> Fields {
+    object(
+        "Fields of one manager.",
+        [
+            ("manager", text("Name of the manager.")),
+            ("operation", text("`Apply` or `Update`.")),
+            ("apiVersion", text("Version the fields were written in.")),
+            ("fieldsType", text("`FieldsV1`.")),
+            ("fieldsV1", object("The fields.", [])),
+            ("subresource", text("Subresource written through.")),
+            ("time", text("When they were written.")),
+        ],
+    )
+}
+
 fn pod_spec() -> Fields {
     object(
         "The pod. Fields not listed here are passed on as well.",
