@@ -1,5 +1,6 @@
 //! Runs Apache Flink on Kubernetes.
 
 pub mod config;
+pub mod resources;
 pub mod serve;
 pub mod telemetry;

@@ -1,6 +1,6 @@
 //! The configuration of one cluster: the operator's defaults, over them the user's configuration, over
 //! that what the other fields of the spec say. One rule: all errors are returned, not the first.
-//! Compared with captured clusters in `tests/it/java.rs`.
+//! Compared with captured clusters in `resources/tests.rs`.
 
 use std::collections::BTreeMap;
 

@@ -25,7 +25,7 @@ pub mod yaml;
 
 pub use self::{
     defaults::{Defaults, LOG4J_FILE, LOGBACK_FILE},
-    deploy::{DeployKeys, with_deploy},
+    deploy::{DeployKeys, GENERATION_ANNOTATION, LAST_STATE_PATH, with_deploy},
     effective::{effective, effective_session_job},
     error::ConfigError,
     flat::FlinkConfig,
@@ -33,6 +33,7 @@ pub use self::{
     memory::{Process, process_memory},
     option::{ConfigOption, Row, Scope},
     options::Propagation,
+    quantity::parse as quantity,
     size::{MIB, Memory},
     unknown::{AUTOSCALER_PREFIX, Unknown, invalid_values, is_ours, unknown_keys},
     value::{Interval, Value},
