@@ -6,6 +6,7 @@
 
 mod defaults;
 pub mod deploy;
+mod docs;
 mod duration;
 pub mod effective;
 mod error;
@@ -26,6 +27,7 @@ pub mod yaml;
 pub use self::{
     defaults::{Defaults, LOG4J_FILE, LOGBACK_FILE},
     deploy::{DeployKeys, GENERATION_ANNOTATION, LAST_STATE_PATH, with_deploy},
+    docs::docs,
     effective::{effective, effective_session_job},
     error::ConfigError,
     flat::FlinkConfig,

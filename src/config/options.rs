@@ -75,9 +75,9 @@ pub const FAMILIES: &[Family] = &[
         doc: "Default of a key for one Flink version (`v1_20`), or for it and all later ones (`v1_20+`). Beats the default of a namespace.",
     },
     Family {
-        pattern: "kubernetes.operator.metrics.reporter.<name>.<parameter>",
-        prefix: "kubernetes.operator.metrics.reporter.",
-        doc: "Settings of a metric reporter of the Java operator. Read without complaint; metrics are served to Prometheus in any case.",
+        pattern: "kubernetes.operator.metrics.<key>",
+        prefix: "kubernetes.operator.metrics.",
+        doc: "Metric settings of the Java operator, its reporters for example. Read without effect: metrics are always served to Prometheus.",
     },
     Family {
         pattern: "kubernetes.operator.plugins.listeners.<name>.<parameter>",

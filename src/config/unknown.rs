@@ -25,21 +25,34 @@ impl std::fmt::Display for Unknown {
     }
 }
 
-/// The keys of `config` that start like ours and that neither `TABLE`, `FAMILIES` nor `others` know.
-pub fn unknown_keys(config: &FlinkConfig, others: &[Row]) -> Vec<Unknown> {
-    let known = || TABLE.iter().chain(others);
-    let keys = || {
-        known()
+/// The keys of `config` that start like ours and that neither `TABLE`, `FAMILIES` nor the autoscaler
+/// know. Without the autoscaler's options nothing is said about its keys.
+pub fn unknown_keys(config: &FlinkConfig, autoscaler: &[Row]) -> Vec<Unknown> {
+    let rows = || TABLE.iter().chain(autoscaler);
+    let known = || {
+        rows()
             .flat_map(|row| std::iter::once(&row.key).chain(row.aliases))
             .copied()
     };
-    let ours = config.iter().map(|(key, _)| key).filter(|key| is_ours(key));
-    ours.filter(|key| !in_family(key) && !keys().any(|known| known == *key))
+    config
+        .iter()
+        .map(|(key, _)| key)
+        .filter(|key| is_ours(key) && !in_family(key))
+        .filter(|key| !(autoscaler.is_empty() && current(key).starts_with(AUTOSCALER_PREFIX)))
+        .filter(|key| !known().any(|known| known == *key || known == current(key)))
         .map(|key| Unknown {
             key: key.to_owned(),
-            did_you_mean: nearest(key, keys()),
+            did_you_mean: nearest(current(key), known()),
         })
         .collect()
+}
+
+/// The key without the prefix that the autoscaler's keys once had.
+fn current(key: &str) -> &str {
+    let bare = key
+        .strip_prefix(PREFIX)
+        .filter(|bare| bare.starts_with(AUTOSCALER_PREFIX));
+    bare.unwrap_or(key)
 }
 
 /// Every value of `config` that its option cannot read.
@@ -147,6 +160,35 @@ mod tests {
         ] {
             assert_eq!(unknown(key), [], "{key}");
         }
+    }
+
+    #[test]
+    fn keys_of_the_autoscaler_are_known_by_both_prefixes() {
+        let row = Row {
+            key: "job.autoscaler.enabled",
+            ..TABLE[0]
+        };
+        let keys = [
+            "job.autoscaler.enabled",
+            "job.autoscaler.enable",
+            "kubernetes.operator.job.autoscaler.enabled",
+            "kubernetes.operator.job.autoscaler.enable",
+        ];
+        let config: FlinkConfig = keys.iter().map(|key| (*key, "true")).collect();
+        assert_eq!(unknown_keys(&config, &[]), []);
+        let found = unknown_keys(&config, &[row]);
+        let found: Vec<_> = found
+            .iter()
+            .map(|u| (u.key.as_str(), u.did_you_mean))
+            .collect();
+        let meant = Some("job.autoscaler.enabled");
+        assert_eq!(
+            found,
+            [
+                ("job.autoscaler.enable", meant),
+                ("kubernetes.operator.job.autoscaler.enable", meant)
+            ]
+        );
     }
 
     #[test]

@@ -235,7 +235,11 @@ impl<'a> Pod<'a> {
                 Some(&path),
             );
         }
-        if let Some(map) = self.config.raw("kubernetes.hadoop.conf.config-map.name") {
+        let hadoop = self
+            .config
+            .bool("kubernetes.decorator.hadoop-conf-mount.enabled")?;
+        let map = self.config.raw("kubernetes.hadoop.conf.config-map.name");
+        if let Some(map) = map.filter(|_| hadoop != Some(false)) {
             const DIRECTORY: &str = "/opt/hadoop/conf";
             self.volume(
                 "hadoop-config-volume",

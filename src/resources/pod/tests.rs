@@ -191,6 +191,16 @@ fn a_task_manager_gets_a_core_for_each_slot_unless_told_otherwise() {
 }
 
 #[test]
+fn the_hadoop_mount_can_be_switched_off() {
+    let map = ("kubernetes.hadoop.conf.config-map.name", "hadoop");
+    let off = ("kubernetes.decorator.hadoop-conf-mount.enabled", "false");
+    let volumes =
+        |options: &[(&str, &str)]| part(&pod(json!({}), options).unwrap(), "/spec/volumes/0/name");
+    assert_eq!(volumes(&[map]), "hadoop-config-volume");
+    assert_eq!(volumes(&[map, off]), Value::Null);
+}
+
+#[test]
 fn options_that_cannot_be_used_are_refused() {
     for (key, value, message) in [
         (

@@ -1,0 +1,106 @@
+//! The reference of all options, made from their declarations: `docs/reference/options.md`.
+//! `UPDATE=1 cargo test` writes it again.
+
+use std::fmt::Write;
+
+use super::{
+    Row, Scope,
+    options::{FAMILIES, TABLE},
+};
+
+const HEAD: &str = "\
+# Options
+
+Made from the declarations in the source; do not edit.
+
+**Where** says where an option takes effect: *resource* is `spec.flinkConfiguration` of a resource, and
+the operator's defaults for all of them; it never causes an upgrade. *operator* is the operator's
+defaults, also for one namespace or Flink version. *process* is the operator's defaults, for the
+operator as a whole. *blue/green* is `spec.configuration` of a FlinkBlueGreenDeployment.
+
+Durations are written `10 s`, `1 min`, `2 h` or `PT10S`, a bare number is milliseconds; memory sizes
+`512m` or `2 gb`; lists `a;b`; maps `k1:v1,k2:v2`.
+
+A key that begins with `kubernetes.operator.` or `job.autoscaler.` and is not listed here gives a warning
+event that names the nearest one.
+";
+
+/// The reference as Markdown: the operator's options, those of the autoscaler in `autoscaler`, families
+/// of keys and old names.
+pub fn docs(autoscaler: &[Row]) -> String {
+    let mut out = HEAD.to_owned();
+    table(&mut out, "Operator", TABLE);
+    if !autoscaler.is_empty() {
+        table(&mut out, "Autoscaler", autoscaler);
+    }
+    out.push_str("\n## Keys with a name of your choice\n\n| key | meaning |\n| --- | --- |\n");
+    for family in FAMILIES {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "| `{}` | {} |", family.pattern, family.doc);
+    }
+    out.push_str("\n## Old names\n\nThese are still read.\n\n| old | new |\n| --- | --- |\n");
+    for row in TABLE.iter().chain(autoscaler) {
+        for alias in row.aliases {
+            let _ = writeln!(out, "| `{alias}` | `{}` |", row.key);
+        }
+    }
+    out
+}
+
+fn table(out: &mut String, title: &str, rows: &[Row]) {
+    let _ = write!(
+        out,
+        "\n## {title}\n\n| key | type | default | where | meaning |\n| --- | --- | --- | --- | --- |\n"
+    );
+    for row in rows {
+        let default = row.default.map_or_else(
+            || "none".to_owned(),
+            |default| {
+                if default.is_empty() {
+                    "empty".to_owned()
+                } else {
+                    format!("`{default}`")
+                }
+            },
+        );
+        let (key, kind, place) = (row.key, row.kind.replace('<', "\\<"), place(row.scope));
+        let _ = writeln!(
+            out,
+            "| `{key}` | {kind} | {default} | {place} | {} |",
+            row.doc
+        );
+    }
+}
+
+const fn place(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Resource => "resource",
+        Scope::Operator => "operator",
+        Scope::Process => "process",
+        Scope::BlueGreen => "blue/green",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_is_not_stale() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/options.md");
+        let fresh = docs(&[]);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &fresh).unwrap();
+        }
+        let present = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(present == fresh, "{path} is stale; run UPDATE=1 cargo test");
+    }
+
+    #[test]
+    fn no_cell_breaks_its_row() {
+        for line in docs(&[]).lines().filter(|line| line.starts_with('|')) {
+            let cells = line.replace("\\|", "").matches('|').count();
+            assert!([3, 6].contains(&cells), "{line}");
+        }
+    }
+}
