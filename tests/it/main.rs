@@ -9,4 +9,5 @@
 )]
 
 mod charts;
+mod flink;
 mod tidy;
