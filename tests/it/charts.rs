@@ -70,7 +70,7 @@ fn template(helm: &OsString, arguments: &[&str]) -> Output {
         .expect("HELM names a program")
 }
 
-fn yaml_files(folder: &Path) -> BTreeMap<String, String> {
+fn definitions(folder: &Path) -> BTreeMap<String, String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return BTreeMap::new();
     };
@@ -80,7 +80,7 @@ fn yaml_files(folder: &Path) -> BTreeMap<String, String> {
             entry
                 .path()
                 .extension()
-                .is_some_and(|extension| extension == "yaml")
+                .is_some_and(|extension| extension == "yml")
         })
         .map(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -94,11 +94,12 @@ fn yaml_files(folder: &Path) -> BTreeMap<String, String> {
 
 #[test]
 fn the_chart_has_the_definitions_of_crds() {
-    let ours = yaml_files(&root().join("crds"));
+    let ours = definitions(&root().join("crds"));
     let copies = chart().join("crds");
+    assert_eq!(ours.len(), 4, "one definition for each kind");
     if update() {
         fs::create_dir_all(&copies).expect("a folder");
-        for stale in yaml_files(&copies)
+        for stale in definitions(&copies)
             .keys()
             .filter(|name| !ours.contains_key(*name))
         {
@@ -108,7 +109,7 @@ fn the_chart_has_the_definitions_of_crds() {
             fs::write(copies.join(name), text).expect("a writable file");
         }
     }
-    let same = yaml_files(&copies) == ours;
+    let same = definitions(&copies) == ours;
     assert!(
         same,
         "charts/flink-operator/crds differs from crds: run `make generate`"

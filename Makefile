@@ -1,0 +1,44 @@
+# What a developer and CI run. `make` lists the targets; CONTRIBUTING.md says what they are for.
+
+# Compiled things lie outside the folder, so that a fresh clone finds what an earlier one compiled.
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/flink-operator
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+
+LOCAL_CLUSTER := cargo run --quiet --locked --package flink-cluster --bin local-cluster --
+
+.DEFAULT_GOAL := help
+.PHONY: help check test generate demo bench image jobs cluster-up cluster-down
+
+help: ## Show the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: ## The fast tests: format, lint, unit, scenario, world, chart, documents (minutes).
+	@python3 scripts/run.py check
+
+test: ## All tests, on a local cluster with real Flink (an hour from a fresh machine; root).
+	@python3 scripts/run.py test
+
+generate: ## Rewrite what is generated: definitions, chart copies, reference pages, goldens.
+	@HELM=$$($(LOCAL_CLUSTER) path helm) UPDATE=1 INSTA_UPDATE=always \
+		cargo test --quiet --locked --package flink-crds --package flink-scaler --package flink-operator
+	@git status --short
+
+demo: ## The local cluster, the operator and a job that scales itself (root).
+	@scripts/demo.sh
+
+bench: ## The benchmarks.
+	cargo bench --locked --workspace
+
+image: ## The operator's image, made without Docker, as an archive in the target folder (root).
+	cargo build --locked --release --package flink-operator
+	@mkdir -p "$(CARGO_TARGET_DIR)/images"
+	$(LOCAL_CLUSTER) images operator --save "$(CARGO_TARGET_DIR)/images"
+
+jobs: ## The jars of the example jobs.
+	mvn --quiet --batch-mode --file examples/jobs/pom.xml package -DskipTests
+
+cluster-up: ## Start the local cluster (root).
+	$(LOCAL_CLUSTER) up
+
+cluster-down: ## End it and take back all it changed on this machine.
+	$(LOCAL_CLUSTER) down
