@@ -13,7 +13,8 @@ pub use reconciliation::*;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-/// Schema of `status.conditions`. Nothing in it is required, as released.
+/// Schema of `status.conditions`. Nothing in it is required, as released; hence it is no map by
+/// `type` either, for the API server takes only required fields for keys.
 pub(crate) fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -35,8 +36,6 @@ pub(crate) fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
                     "description": "Generation of the spec that the condition speaks of."
                 }
             }
-        },
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"]
+        }
     })
 }

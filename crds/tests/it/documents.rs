@@ -114,6 +114,8 @@ fn every_schema_is_structural() {
             let any = schema.x_kubernetes_int_or_string == Some(true)
                 || schema.x_kubernetes_preserve_unknown_fields == Some(true);
             assert!(schema.type_.is_some() || any, "{path} has no type");
+            // Keys of a list would have to be required, and nothing is.
+            assert_eq!(schema.x_kubernetes_list_map_keys, None, "{path}");
             assert!(
                 schema.properties.is_none() || schema.additional_properties.is_none(),
                 "{path} has both properties and additionalProperties"
