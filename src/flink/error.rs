@@ -148,21 +148,26 @@ fn category_of_foreign(status: StatusCode) -> Category {
 /// Flink's answers for a path that its version does not have.
 fn names_unknown_path(errors: &[String]) -> bool {
     errors.iter().any(|error| {
-        error.starts_with("Not found: /") || error.starts_with("Unable to load requested file")
+        error.contains("Not found: /") || error.contains("Unable to load requested file")
     })
 }
 
-/// The line a person wants to read: the exception rather than "Internal server error.".
+/// The line a person wants to read: the exception rather than "Internal server error.", and the sentence
+/// rather than the class of an exception of the REST interface itself.
 fn essential(errors: &[String]) -> &str {
     let lines = || errors.iter().flat_map(|error| error.lines()).map(str::trim);
-    lines()
+    let line = lines()
         .find(|line| {
             !line.is_empty()
                 && !line.starts_with("Internal server error")
                 && !line.starts_with("<Exception on server side")
         })
         .or_else(|| lines().next())
-        .unwrap_or("no message")
+        .unwrap_or("no message");
+    match line.split_once(": ") {
+        Some((class, sentence)) if class.starts_with("org.apache.flink.runtime.rest.") => sentence,
+        _ => line,
+    }
 }
 
 /// The message of a proxy: that of a Kubernetes `Status`, or the first line of whatever came.
@@ -240,9 +245,21 @@ mod tests {
     }
 
     #[test]
+    fn the_class_of_a_rest_exception_is_left_out() {
+        let body = serde_json::json!({ "errors": [
+            "org.apache.flink.runtime.rest.NotFoundException: Job a1 not found\n\tat x.Y(Y.java:1)",
+        ]});
+        let classified = classify(StatusCode::NOT_FOUND, body.to_string().as_bytes());
+        assert_eq!(
+            classified,
+            (Category::NotFound, "Job a1 not found".to_owned())
+        );
+    }
+
+    #[test]
     fn an_endpoint_that_this_version_lacks_is_not_a_missing_job() {
         let post = r#"{"errors":["Not found: /jobs/a1/checkpoints"]}"#;
-        let get = r#"{"errors":["Unable to load requested file /jobs/a1/resource-requirements."]}"#;
+        let get = r#"{"errors":["org.apache.flink.runtime.rest.NotFoundException: Unable to load requested file /jobs/a1/x."]}"#;
         assert_eq!(category(404, post), Category::Unsupported);
         assert_eq!(category(404, get), Category::Unsupported);
     }
