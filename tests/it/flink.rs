@@ -3,6 +3,7 @@
 mod answers;
 mod failures;
 mod requests;
+mod simulated;
 mod ways;
 
 use flink_operator::flink::{Deadlines, FlinkClient, FlinkRest, RouteChoice};

@@ -1,0 +1,350 @@
+//! Creating, changing and deleting objects, with the rules of the API server.
+//!
+//! The rule: what does not change an object gives it no new revision; what changes its specification
+//! raises its generation; the last finalizer of a deleted object takes it away.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use super::kinds::{self, Kind};
+use super::path::Target;
+use super::store::{KindKey, ObjectKey, Store, Stored};
+
+/// Finalizer of an object whose dependents go first.
+pub(super) const FOREGROUND: &str = "foregroundDeletion";
+/// Seconds a pod gets to end.
+const POD_GRACE: i64 = 30;
+
+/// Kind and key of the object a request names.
+pub(super) fn address(target: &Target) -> (KindKey, ObjectKey) {
+    let kind = (target.group.clone(), target.plural.clone());
+    let namespace = target.namespace.clone().unwrap_or_default();
+    (kind, (namespace, target.name.clone().unwrap_or_default()))
+}
+
+pub(super) fn known(kind: &KindKey) -> Option<&'static Kind> {
+    kinds::by_plural(&kind.0, &kind.1)
+}
+
+/// Set a field of the metadata, or remove it.
+pub(super) fn set_meta(value: &mut Value, field: &str, to: Option<Value>) {
+    let Some(object) = value.as_object_mut() else {
+        return;
+    };
+    let metadata = object.entry("metadata").or_insert_with(|| json!({}));
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.remove(field);
+        metadata.extend(to.map(|to| (field.to_owned(), to)));
+    }
+}
+
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+pub(super) fn finalizers(value: &Value) -> Vec<String> {
+    let list = value
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// A new object.
+pub(super) fn create(
+    store: &mut Store,
+    target: &Target,
+    mut body: Value,
+    now: Timestamp,
+) -> Result<Value, Failure> {
+    if text(&body, "/kind").is_empty() || text(&body, "/apiVersion").is_empty() {
+        return Err(Failure::bad_request(
+            "Object 'Kind' or 'apiVersion' is missing",
+        ));
+    }
+    let (kind, mut key) = address(target);
+    text(&body, "/metadata/name").clone_into(&mut key.1);
+    if key.1.is_empty() {
+        let prefix = text(&body, "/metadata/generateName").to_owned();
+        if prefix.is_empty() {
+            return Err(Failure::new(
+                422,
+                "Invalid",
+                "metadata.name: Required value: name or generateName is required",
+            ));
+        }
+        key.1 = format!("{prefix}{:05x}", store.revision + 1);
+    }
+    let written = text(&body, "/metadata/namespace").to_owned();
+    if !written.is_empty() && written != key.0 {
+        let message =
+            "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Failure::bad_request(message));
+    }
+    if store.get(&kind, &key).is_some() {
+        return Err(Failure::already_exists(&kind.1, &key.1));
+    }
+    if known(&kind).is_some_and(|kind| kind.status)
+        && let Some(object) = body.as_object_mut()
+    {
+        object.remove("status");
+    }
+    let uid = store.uid();
+    let generation = body.get("spec").map(|_| json!(1));
+    let namespace = (!key.0.is_empty()).then(|| json!(key.0));
+    for (field, value) in [
+        ("deletionTimestamp", None),
+        ("managedFields", None),
+        ("name", Some(json!(key.1))),
+        ("namespace", namespace),
+        ("uid", Some(json!(uid))),
+        ("creationTimestamp", Some(json!(seconds(now)))),
+        ("generation", generation),
+    ] {
+        set_meta(&mut body, field, value);
+    }
+    Ok(store.set(
+        &kind,
+        &key,
+        Stored {
+            value: body,
+            ..Stored::default()
+        },
+    ))
+}
+
+/// A time as Kubernetes writes it.
+pub(super) fn seconds(now: Timestamp) -> String {
+    now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Give an existing object a new content, as the main path or a subresource allows.
+pub(super) fn update(
+    store: &mut Store,
+    target: &Target,
+    old: Stored,
+    mut new: Value,
+) -> Result<Value, Failure> {
+    let (kind, key) = address(target);
+    let version = text(&new, "/metadata/resourceVersion");
+    if !version.is_empty() && version != text(&old.value, "/metadata/resourceVersion") {
+        return Err(Failure::conflict(&kind.1, &key.1));
+    }
+    let uid = text(&new, "/metadata/uid");
+    if !uid.is_empty() && uid != text(&old.value, "/metadata/uid") {
+        return Err(Failure::conflict(&kind.1, &key.1));
+    }
+    if text(&new, "/metadata/name") != key.1 && !text(&new, "/metadata/name").is_empty() {
+        return Err(Failure::bad_request(
+            "the name of the object does not match the name on the URL",
+        ));
+    }
+    if known(&kind).is_some_and(|kind| kind.status) {
+        let mut kept = if target.subresource.as_deref() == Some("status") {
+            old.value.clone()
+        } else {
+            new.clone()
+        };
+        let status = if target.subresource.as_deref() == Some("status") {
+            &new
+        } else {
+            &old.value
+        };
+        let status = status.get("status").cloned();
+        if let Some(object) = kept.as_object_mut() {
+            object.remove("status");
+            object.extend(status.map(|status| ("status".to_owned(), status)));
+        }
+        new = kept;
+    }
+    for field in [
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "resourceVersion",
+    ] {
+        let kept = old
+            .value
+            .get("metadata")
+            .and_then(|metadata| metadata.get(field))
+            .cloned();
+        set_meta(&mut new, field, kept);
+    }
+    set_meta(&mut new, "managedFields", None);
+    for field in ["apiVersion", "kind"] {
+        if let (Some(object), Some(kept)) = (new.as_object_mut(), old.value.get(field)) {
+            object.insert(field.to_owned(), kept.clone());
+        }
+    }
+    if new == old.value {
+        return Ok(new);
+    }
+    if specification(&new) != specification(&old.value) && new.get("spec").is_some() {
+        let generation = new
+            .pointer("/metadata/generation")
+            .and_then(Value::as_i64)
+            .unwrap_or_default();
+        set_meta(&mut new, "generation", Some(json!(generation + 1)));
+    }
+    let stored = store.set(
+        &kind,
+        &key,
+        Stored {
+            value: new,
+            applied: old.applied,
+        },
+    );
+    if ends(&stored) {
+        store.remove(&kind, &key);
+    }
+    Ok(stored)
+}
+
+/// Everything but metadata and status.
+fn specification(value: &Value) -> Map<String, Value> {
+    let fields = value.as_object().cloned().unwrap_or_default();
+    fields
+        .into_iter()
+        .filter(|(field, _)| field != "metadata" && field != "status")
+        .collect()
+}
+
+/// A deleted object that nothing holds any more.
+fn ends(value: &Value) -> bool {
+    let grace = value
+        .pointer("/metadata/deletionGracePeriodSeconds")
+        .and_then(Value::as_i64);
+    !text(value, "/metadata/deletionTimestamp").is_empty()
+        && finalizers(value).is_empty()
+        && grace.unwrap_or_default() == 0
+}
+
+/// Delete an object; `options` are `DeleteOptions`. What is left of it is returned, if anything.
+pub(super) fn delete(
+    store: &mut Store,
+    kind: &KindKey,
+    key: &ObjectKey,
+    options: &Value,
+    now: Timestamp,
+) -> Result<Option<Value>, Failure> {
+    let Some(stored) = store.get(kind, key).cloned() else {
+        return Err(Failure::not_found(&kind.1, &key.1));
+    };
+    for (precondition, field) in [
+        ("/preconditions/uid", "/metadata/uid"),
+        (
+            "/preconditions/resourceVersion",
+            "/metadata/resourceVersion",
+        ),
+    ] {
+        let wanted = text(options, precondition);
+        if !wanted.is_empty() && wanted != text(&stored.value, field) {
+            return Err(Failure::conflict(&kind.1, &key.1));
+        }
+    }
+    let mut value = stored.value.clone();
+    match text(options, "/propagationPolicy") {
+        "Foreground" if !finalizers(&value).iter().any(|one| one == FOREGROUND) => {
+            let mut list = finalizers(&value);
+            list.push(FOREGROUND.to_owned());
+            set_meta(&mut value, "finalizers", Some(json!(list)));
+        }
+        "Orphan" => orphan(store, text(&value, "/metadata/uid")),
+        _ => {}
+    }
+    let asked = options.get("gracePeriodSeconds").and_then(Value::as_i64);
+    let grace = if kind.1 == "pods" {
+        let own = value
+            .pointer("/spec/terminationGracePeriodSeconds")
+            .and_then(Value::as_i64);
+        asked.or(own).unwrap_or(POD_GRACE)
+    } else {
+        0
+    };
+    if finalizers(&value).is_empty() && grace == 0 {
+        store.remove(kind, key);
+        return Ok(None);
+    }
+    let deleting = !text(&value, "/metadata/deletionTimestamp").is_empty();
+    if !deleting {
+        set_meta(&mut value, "deletionTimestamp", Some(json!(seconds(now))));
+        if let Some(generation) = value
+            .pointer("/metadata/generation")
+            .and_then(Value::as_i64)
+        {
+            set_meta(&mut value, "generation", Some(json!(generation + 1)));
+        }
+    }
+    if grace > 0 {
+        set_meta(&mut value, "deletionGracePeriodSeconds", Some(json!(grace)));
+    }
+    if value == stored.value {
+        return Ok(Some(value));
+    }
+    Ok(Some(store.set(
+        kind,
+        key,
+        Stored {
+            value,
+            applied: stored.applied,
+        },
+    )))
+}
+
+/// Dependents of `owner` lose their reference to it.
+fn orphan(store: &mut Store, owner: &str) {
+    let dependents: Vec<(KindKey, ObjectKey, Stored)> = store
+        .all()
+        .filter(|(_, _, stored)| {
+            owners(&stored.value).any(|reference| text(reference, "/uid") == owner)
+        })
+        .map(|(kind, key, stored)| (kind.clone(), key.clone(), stored.clone()))
+        .collect();
+    for (kind, key, mut stored) in dependents {
+        let kept: Vec<Value> = owners(&stored.value)
+            .filter(|reference| text(reference, "/uid") != owner)
+            .cloned()
+            .collect();
+        set_meta(&mut stored.value, "ownerReferences", Some(json!(kept)));
+        store.set(&kind, &key, stored);
+    }
+}
+
+pub(super) fn owners(value: &Value) -> impl Iterator<Item = &Value> {
+    value
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+/// Take a finalizer off an object; the last one of a deleted object takes it away.
+pub(super) fn remove_finalizer(
+    store: &mut Store,
+    kind: &KindKey,
+    key: &ObjectKey,
+    finalizer: &str,
+) {
+    let Some(mut stored) = store.get(kind, key).cloned() else {
+        return;
+    };
+    let kept: Vec<String> = finalizers(&stored.value)
+        .into_iter()
+        .filter(|one| one != finalizer)
+        .collect();
+    set_meta(&mut stored.value, "finalizers", Some(json!(kept)));
+    let stored = store.set(kind, key, stored);
+    if ends(&stored) {
+        store.remove(kind, key);
+    }
+}
