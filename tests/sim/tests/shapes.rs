@@ -1,5 +1,8 @@
 //! The simulated Flink answers with the fields of the real one, as recorded from 1.18.1, 1.20.5 and 2.3.0.
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test they help")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test they help"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
