@@ -47,10 +47,19 @@ impl ApiServer {
     /// When a program is missing or does not become ready.
     pub fn start() -> Result<Self> {
         let options = Options::from_env()?;
-        let dir = temporary_dir(&std::env::temp_dir())?;
-        let mut server = Self::start_in(&dir, None, &options, &Progress::silent())?;
-        server.remove_dir = true;
-        Ok(server)
+        let mut again = 1..=2;
+        loop {
+            let dir = temporary_dir(&std::env::temp_dir())?;
+            match Self::start_in(&dir, None, &options, &Progress::silent()) {
+                Ok(mut server) => {
+                    server.remove_dir = true;
+                    return Ok(server);
+                }
+                // A port that was free may have been taken by another test in between.
+                Err(_) if again.next().is_some() => fs::remove_dir_all(dir)?,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Starts a server that keeps its data in `dir` and listens on `port`, or on a free one.

@@ -1,5 +1,6 @@
 //! The commands of `local-cluster`. Results go to standard output, progress to standard error.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -172,7 +173,7 @@ fn make_images(
             let file = folder.join(format!("{}-{}.tar", wanted.name(), image.key()));
             let out = std::fs::File::create(&file)
                 .with_context(|| format!("failed to create {}", file.display()))?;
-            image.write(std::io::BufWriter::new(out))?;
+            image.write(std::io::BufWriter::new(out), &BTreeSet::new())?;
             say(&file.display().to_string())?;
         }
         if let Some(cluster) = &cluster {

@@ -39,32 +39,37 @@ impl<'a> Containerd<'a> {
         succeeds(&mut self.ctr(&["--timeout", "2s", "version"]))
     }
 
-    /// Whether the image is there under all its names, and they mean this very image.
-    ///
-    /// # Errors
-    /// When containerd does not answer.
-    pub fn has(&self, image: &Image) -> Result<bool> {
-        let listed = run(&mut self.ctr(&["images", "ls"]))?;
-        Ok(same_image(&listed, &names(image)))
-    }
-
-    /// Imports an image unless it is there; says whether it was imported now.
+    /// Imports an image unless it is there; says whether it was imported now. Layers that are
+    /// there from another image are not read again.
     ///
     /// # Errors
     /// When the import fails.
     pub fn import(&self, image: &Image) -> Result<bool> {
-        if self.has(image)? {
-            return Ok(false);
-        }
+        let listed = run(&mut self.ctr(&["images", "ls"]))?;
+        let mark = content_mark(image);
         let named = Image {
-            tags: names(image),
+            tags: [image.tags.clone(), vec![mark.clone()]].concat(),
             ..image.clone()
         };
+        if same_image(&listed, &named.full_names()) {
+            return Ok(false);
+        }
+        let blobs = run(&mut self.ctr(&["content", "ls", "-q"]))?;
+        let known = blobs
+            .lines()
+            .filter_map(|line| line.strip_prefix("sha256:"));
+        let known = known.map(str::to_owned).collect();
         let mut import = self.ctr(&["images", "import", "--snapshotter", self.snapshotter, "-"]);
         feed(&mut import, |stdin| {
-            named.write(std::io::BufWriter::with_capacity(1 << 20, stdin))
+            named.write(std::io::BufWriter::with_capacity(1 << 20, stdin), &known)
         })
         .with_context(|| format!("failed to import {}", image.tags.join(", ")))?;
+        // The image that had the name before would keep its disk space for ever.
+        // At once, or the next import might count on a layer that is about to go.
+        let old = outdated(&listed, &mark);
+        if !old.is_empty() {
+            run(self.ctr(&["images", "rm", "--sync"]).args(old))?;
+        }
         Ok(true)
     }
 
@@ -93,7 +98,7 @@ impl<'a> Containerd<'a> {
     /// When containerd does not answer.
     pub fn images(&self) -> Result<Vec<String>> {
         let listed = run(&mut self.ctr(&["images", "ls", "-q"]))?;
-        let ours = |name: &&str| !name.starts_with("sha256:") && !name.contains(CONTENT_MARK);
+        let ours = |name: &&str| !name.starts_with("sha256:") && !name.starts_with(CONTENT_MARK);
         Ok(listed.lines().filter(ours).map(str::to_owned).collect())
     }
 
@@ -114,14 +119,46 @@ impl<'a> Containerd<'a> {
     }
 }
 
-/// Part of the extra name that tells which content a name had when it was imported.
-const CONTENT_MARK: &str = "/content-of-";
+/// Beginning of the extra name that tells which content an image had when it was imported.
+const CONTENT_MARK: &str = "flink.local/content-of-";
 
-/// The image's own names, and one made from its content.
-fn names(image: &Image) -> Vec<String> {
-    let mut names = image.tags.clone();
-    names.push(format!("flink.local{CONTENT_MARK}image:{}", image.key()));
-    names
+/// The extra name: the image's first name and what its content is.
+fn content_mark(image: &Image) -> String {
+    let name = image.tags.first().map_or("image", String::as_str);
+    format!(
+        "{CONTENT_MARK}{}:{}",
+        name.replace(['/', ':'], "-"),
+        image.key()
+    )
+}
+
+/// What of the list keeps earlier contents under the name of `mark`: their marks, and the names
+/// that Kubernetes' plug-in gives by the hash that marks begin with.
+fn outdated<'a>(listed: &'a str, mark: &str) -> Vec<&'a str> {
+    let names: Vec<_> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let name = mark.rsplit_once(':').map_or(mark, |(name, _)| name);
+    let marks = names.iter().filter(|other| other.starts_with(CONTENT_MARK));
+    let (of_name, of_others): (Vec<&str>, Vec<&str>) = marks.partition(|other| {
+        other
+            .rsplit_once(':')
+            .is_some_and(|(start, _)| start == name)
+    });
+    let key = |mark: &&'a str| mark.rsplit_once(':').map(|(_, key)| key);
+    let kept: Vec<_> = of_others.iter().filter_map(key).collect();
+    let old: Vec<_> = of_name.into_iter().filter(|other| *other != mark).collect();
+    let keys: Vec<_> = old
+        .iter()
+        .filter_map(key)
+        .filter(|key| !kept.contains(key))
+        .collect();
+    let by_hash = names.into_iter().filter(|other| {
+        let hash = other.strip_prefix("sha256:");
+        hash.is_some_and(|hash| keys.iter().any(|key| hash.starts_with(key)))
+    });
+    old.iter().copied().chain(by_hash).collect()
 }
 
 /// Whether all `names` are in the list that `ctr images ls` prints, with one digest.
@@ -130,8 +167,7 @@ fn same_image(listed: &str, names: &[String]) -> bool {
         listed.lines().find_map(|line| {
             let mut words = line.split_whitespace();
             let found = words.next()?;
-            let same = found == name || found.ends_with(&format!("/{name}"));
-            same.then(|| words.nth(1)).flatten()
+            (found == name).then(|| words.nth(1)).flatten()
         })
     };
     let digests: Vec<_> = names.iter().map(digest).collect();
@@ -157,9 +193,13 @@ mod tests {
 
     const LISTED: &str = "\
 REF TYPE DIGEST SIZE PLATFORMS LABELS
-registry.example/library/flink:1.20 application/v sha256:aa 5 MiB linux/amd64 -
-registry.example/library/flink:2.3  application/v sha256:bb 5 MiB linux/amd64 -
-flink.local/content-of-image:11     application/v sha256:aa 5 MiB linux/amd64 -
+host.example/flink:1.20              application/v sha256:aa 5 MiB linux/amd64 -
+host.example/flink:2.3               application/v sha256:bb 5 MiB linux/amd64 -
+flink.local/content-of-flink-1.20:11 application/v sha256:aa 5 MiB linux/amd64 -
+flink.local/content-of-flink-1.20:10 application/v sha256:cc 5 MiB linux/amd64 -
+flink.local/content-of-flink-2.3:20  application/v sha256:bb 5 MiB linux/amd64 -
+sha256:10ab                          application/v sha256:cc 5 MiB linux/amd64 -
+sha256:11ab                          application/v sha256:aa 5 MiB linux/amd64 -
 ";
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -168,19 +208,36 @@ flink.local/content-of-image:11     application/v sha256:aa 5 MiB linux/amd64 -
 
     #[test]
     fn an_image_is_there_when_all_its_names_mean_one_content() {
-        let content = "flink.local/content-of-image:11";
-        assert!(same_image(LISTED, &names(&["flink:1.20", content])));
+        let content = "flink.local/content-of-flink-1.20:11";
+        assert!(same_image(
+            LISTED,
+            &names(&["host.example/flink:1.20", content])
+        ));
         assert!(
-            !same_image(LISTED, &names(&["flink:2.3", content])),
+            !same_image(LISTED, &names(&["host.example/flink:2.3", content])),
             "moved on"
         );
         assert!(!same_image(
             LISTED,
-            &names(&["flink:1.20", "flink.local/content-of-image:12"])
+            &names(&["host.example/flink:1.20", "x/content:12"])
         ));
         assert!(
-            !same_image(LISTED, &names(&["link:1.20", content])),
+            !same_image(LISTED, &names(&["flink:1.20", content])),
             "part of a name"
         );
+    }
+
+    #[test]
+    fn earlier_contents_of_the_same_name_are_found() {
+        let old = outdated(LISTED, "flink.local/content-of-flink-1.20:11");
+        assert_eq!(old, ["flink.local/content-of-flink-1.20:10", "sha256:10ab"]);
+        assert!(outdated(LISTED, "flink.local/content-of-flink-2.3:20").is_empty());
+    }
+
+    #[test]
+    fn a_content_that_another_name_still_has_is_kept() {
+        let listed = LISTED.replace("2.3:20", "2.3:10");
+        let old = outdated(&listed, "flink.local/content-of-flink-1.20:11");
+        assert_eq!(old, ["flink.local/content-of-flink-1.20:10"]);
     }
 }

@@ -139,6 +139,8 @@ impl ControlPlane {
                 .add("enable-admission-plugins", "NodeRestriction")
                 // Straight to the endpoints: a Service address may have no rule yet.
                 .add("enable-aggregator-routing", "true")
+                // The node's name is known to the cluster alone.
+                .add("kubelet-preferred-address-types", "InternalIP")
                 .path("kubelet-certificate-authority", &crt("ca"))
                 .path("kubelet-client-certificate", &crt("kubelet-client"))
                 .path("kubelet-client-key", &key("kubelet-client"));

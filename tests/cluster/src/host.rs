@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::process::write_if_changed;
 use crate::rules;
 
-/// Marks the one packet filter rule of ours.
+/// Marks the packet filter rules of ours.
 const MARK: &str = "flink-operator-cluster";
 
 /// Kernel settings, and what the cluster needs them to be. Those ending in `+` are only raised.
@@ -39,12 +39,17 @@ const SETTINGS_OF_OTHERS: &[&str] = &[
     "vm.overcommit_memory",
 ];
 
-/// Run inside the new mount namespace. `$1` is the folder for what CNI remembers. What programs
-/// write to fixed places goes to memory that disappears with the namespace.
-const INSIDE: &str = "mount --make-rshared / \
-    && mount -t tmpfs -o mode=755 tmpfs /run \
-    && mount -t tmpfs -o mode=755 tmpfs /var/log \
-    && mount --bind \"$1\" /var/lib/cni";
+/// Folders that programs insist on, each covered inside the node's mount namespace by one of the
+/// state directory. Outside they are empty, and made only to be covered.
+const COVERED: &[(&str, &str)] = &[("/var/lib/cni", "cni"), ("/var/lib/kubelet", "kubelet")];
+
+/// Run inside the new mount namespace with pairs of folders: the second is covered by the first.
+/// What else programs write to fixed places goes to memory that disappears with the namespace.
+const INSIDE: &str = "set -e
+mount --make-rshared /
+mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /var/log
+while [ $# -gt 0 ]; do mount --bind \"$1\" \"$2\"; shift 2; done";
 
 /// The machine as it was before the cluster changed it.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +57,8 @@ struct Before {
     settings: BTreeMap<String, String>,
     /// Packet filter tables that existed, by command.
     tables: BTreeMap<String, Vec<String>>,
-    cni_folder: bool,
+    /// Folders of [`COVERED`] that were not there.
+    absent: Vec<String>,
 }
 
 /// The file that keeps the node's mount namespace open.
@@ -99,19 +105,20 @@ pub fn restore(options: &Options) -> Result<()> {
     for (name, value) in &before.settings {
         write_setting(name, value)?;
     }
-    if !before.cni_folder {
-        // Only ever a mount point; it stays if somebody else uses it by now.
-        let _ = fs::remove_dir("/var/lib/cni");
+    for folder in &before.absent {
+        // It stays if somebody else uses it by now.
+        let _ = fs::remove_dir(folder);
     }
     fs::remove_file(file)?;
     Ok(())
 }
 
 fn look() -> Result<Before> {
-    let mut before = Before {
-        cni_folder: Path::new("/var/lib/cni").exists(),
-        ..Before::default()
-    };
+    let mut before = Before::default();
+    let absent = COVERED
+        .iter()
+        .filter(|(folder, _)| !Path::new(folder).exists());
+    before.absent = absent.map(|(folder, _)| (*folder).to_owned()).collect();
     let names = SETTINGS.iter().map(|(name, _)| name.trim_end_matches('+'));
     for name in names.chain(SETTINGS_OF_OTHERS.iter().copied()) {
         if let Some(value) = read_setting(name) {
@@ -185,18 +192,30 @@ fn make_bridge(options: &Options) -> Result<()> {
         "ip",
         &["route", "replace", &services, "dev", BRIDGE],
     ))?;
-    // Nor do pods reach anything but each other and this machine.
-    let fence = fence();
-    if !succeeds(Command::new("iptables").args(["-w", "-C"]).args(&fence)) {
-        run(Command::new("iptables").args(["-w", "-I"]).args(&fence))?;
+    for rule in fence() {
+        if !succeeds(
+            Command::new("iptables")
+                .args(["-w", "-C", "FORWARD"])
+                .args(&rule),
+        ) {
+            run(Command::new("iptables")
+                .args(["-w", "-I", "FORWARD"])
+                .args(&rule))?;
+        }
     }
     Ok(())
 }
 
-fn fence() -> Vec<&'static str> {
-    let mut rule = vec!["FORWARD", "-i", BRIDGE, "!", "-o", BRIDGE];
-    rule.extend(["-m", "comment", "--comment", MARK, "-j", "DROP"]);
-    rule
+/// Pods reach each other, also where something else on the machine forbids forwarding, and this
+/// machine, but nothing outside.
+fn fence() -> [Vec<&'static str>; 2] {
+    let mark = ["-m", "comment", "--comment", MARK, "-j"];
+    let within = ["-i", BRIDGE, "-o", BRIDGE];
+    let outwards = ["-i", BRIDGE, "!", "-o", BRIDGE];
+    [
+        [&within[..], &mark, &["ACCEPT"]].concat(),
+        [&outwards[..], &mark, &["DROP"]].concat(),
+    ]
 }
 
 fn link_exists(name: &str) -> bool {
@@ -228,9 +247,10 @@ fn make_namespace(options: &Options) -> Result<()> {
         return Ok(());
     }
     let folder = options.at("ns");
-    let cni = options.at("cni");
-    for path in [&folder, &cni, &PathBuf::from("/var/lib/cni")] {
-        fs::create_dir_all(path)?;
+    fs::create_dir_all(&folder)?;
+    for (outside, own) in COVERED {
+        fs::create_dir_all(outside)?;
+        fs::create_dir_all(options.at(own))?;
     }
     if !is_mount(&folder) {
         run(Command::new("mount")
@@ -240,10 +260,13 @@ fn make_namespace(options: &Options) -> Result<()> {
     }
     run(Command::new("mount").arg("--make-private").arg(&folder))?;
     write_if_changed(&file, "")?;
-    run(Command::new("unshare")
-        .arg(format!("--mount={}", file.display()))
-        .args(["--propagation", "slave", "sh", "-c", INSIDE, "sh"])
-        .arg(&cni))?;
+    let mut unshare = Command::new("unshare");
+    unshare.arg(format!("--mount={}", file.display()));
+    unshare.args(["--propagation", "slave", "sh", "-c", INSIDE, "sh"]);
+    for (outside, own) in COVERED {
+        unshare.arg(options.at(own)).arg(outside);
+    }
+    run(&mut unshare)?;
     Ok(())
 }
 

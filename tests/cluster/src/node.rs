@@ -219,6 +219,10 @@ disabled_plugins = [
             .add("bind-address", "127.0.0.1")
             .add("leader-elect", "false")
             .add("use-service-account-credentials", "true")
+            .path(
+                "flex-volume-plugin-dir",
+                &self.options.at("kubelet/volume-plugins"),
+            )
             .path("root-ca-file", &pki::file(&pki, "ca", "crt"))
             .path(
                 "service-account-private-key-file",

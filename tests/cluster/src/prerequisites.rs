@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::progress::Progress;
 
 /// The oldest Go that builds all modules.
-const GO: (u32, u32) = (1, 26);
+const GO: [u32; 3] = [1, 26, 4];
 
 /// What one wants to do; each needs other things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,7 @@ fn needs(purpose: Purpose) -> &'static [Need] {
                     program("runc", "runc"),
                     program("/usr/lib/cni/bridge", "containernetworking-plugins"),
                     program("iptables", "iptables"),
+                    program("nft", "nftables"),
                     program("ip", "iproute2"),
                     program("openssl", "openssl"),
                     program("sysctl", "procps"),
@@ -153,20 +154,19 @@ fn there(need: Need) -> bool {
     }
 }
 
-/// Debian keeps some programs where only root's PATH leads, and `su` may not set it.
 fn find(file: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
     path.split(':')
-        .chain(["/usr/sbin", "/sbin"])
         .any(|folder| Path::new(folder).join(file).is_file())
 }
 
 fn new_enough(version: &str) -> bool {
-    let mut numbers = version
+    let numbers = version
         .trim_start_matches("go")
         .split('.')
-        .map_while(|n| n.parse().ok());
-    matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) >= GO)
+        .map_while(|n| n.parse::<u32>().ok());
+    // Lists compare like versions: number by number, and a shorter one is the older.
+    numbers.collect::<Vec<_>>().as_slice() >= GO.as_slice()
 }
 
 fn packages(missing: &[Need]) -> Vec<&'static str> {
@@ -186,11 +186,13 @@ fn message(missing: &[Need]) -> String {
     let mut lines = vec!["this machine lacks something:".to_owned()];
     for need in missing {
         lines.push(match need {
-            Need::Program { file, package } => format!("  {file} (Debian package {package})"),
+            Need::Program { file, package } => {
+                format!("  {file} in PATH (Debian package {package})")
+            }
             Need::Root => "  root: run the command with sudo".to_owned(),
             Need::Go => format!(
-                "  Go {}.{} or newer in PATH: install the go toolchain from the Go project",
-                GO.0, GO.1
+                "  Go {} or newer in PATH: install the go toolchain from the Go project",
+                GO.map(|number| number.to_string()).join(".")
             ),
             Need::Kernel { module, .. } | Need::FileSystem(module) => {
                 format!("  the kernel feature {module}: modprobe {module}")
@@ -245,8 +247,8 @@ mod tests {
 
     #[test]
     fn go_versions_compare_as_numbers() {
-        assert!(new_enough("go1.26") && new_enough("go1.26.8") && new_enough("go1.30.1"));
-        assert!(!new_enough("go1.9.7") && !new_enough("go1.25") && !new_enough(""));
+        assert!(new_enough("go1.26.4") && new_enough("go1.26.10") && new_enough("go1.30"));
+        assert!(!new_enough("go1.9.7") && !new_enough("go1.26.3") && !new_enough(""));
     }
 
     #[test]

@@ -123,6 +123,12 @@ impl Step<'_> {
         self.tick();
     }
 
+    /// Shows what is being worked on, cut to a length that leaves a terminal's line whole.
+    pub fn at_item(&mut self, item: &str) {
+        self.detail = item.trim().chars().take(40).collect();
+        self.tick();
+    }
+
     /// Ends the step with a word on its outcome.
     pub fn done(mut self, outcome: &str) {
         self.finish(outcome);

@@ -1,47 +1,17 @@
-//! Container images as files: layers named by content, put together to an archive that every
-//! container runtime imports.
+//! Container images as files that every container runtime imports.
 //!
 //! An image here is a list of layers and a configuration; the archive is written straight to
 //! whoever reads it, so no second copy of the layers is made.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 
-use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use tar::{Builder, EntryType, Header};
+use anyhow::Result;
+use serde_json::json;
+use tar::Builder;
 
+use super::layer::{Entry, Layer, add};
 use crate::hash;
-
-/// A tar file whose content becomes part of an image's file system.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layer {
-    /// The tar file.
-    pub file: PathBuf,
-    /// SHA-256 of it, hexadecimal.
-    pub digest: String,
-    /// Length in bytes.
-    pub size: u64,
-}
-
-impl Layer {
-    /// The layer of a finished tar file.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn of(file: &Path) -> Result<Self> {
-        let (digest, size) = hash::sha256_file(file)
-            .with_context(|| format!("failed to read the layer {}", file.display()))?;
-        Ok(Self {
-            file: file.to_owned(),
-            digest,
-            size,
-        })
-    }
-}
 
 /// How an image is run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,31 +86,88 @@ impl Image {
         hash::sha256(self.config()).chars().take(16).collect()
     }
 
-    /// Writes the archive.
+    /// The names as container runtimes complete them.
+    pub fn full_names(&self) -> Vec<String> {
+        self.tags.iter().map(|tag| full_name(tag)).collect()
+    }
+
+    /// Writes the archive, an OCI image layout in a tar. Layers in `known` are left out: who reads
+    /// it has them already.
     ///
     /// # Errors
     /// When a layer cannot be read or the archive cannot be written.
-    pub fn write(&self, out: impl Write) -> Result<()> {
+    pub fn write(&self, out: impl Write, known: &BTreeSet<String>) -> Result<()> {
+        const KIND: &str = "application/vnd.oci.image";
         let config = self.config();
-        let config_name = format!("{}.json", hash::sha256(&config));
+        let descriptor = |kind: &str, digest: &str, size: u64| {
+            json!({ "mediaType": format!("{KIND}.{kind}"), "size": size,
+                "digest": format!("sha256:{digest}") })
+        };
         let layers: Vec<_> = self
             .layers
             .iter()
-            .map(|layer| format!("{}.tar", layer.digest))
+            .map(|layer| descriptor("layer.v1.tar", &layer.digest, layer.size))
             .collect();
-        let manifest: Value =
-            json!([{ "Config": config_name, "RepoTags": self.tags, "Layers": layers }]);
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": format!("{KIND}.manifest.v1+json"),
+            "config": descriptor("config.v1+json", &hash::sha256(&config), config.len() as u64),
+            "layers": layers,
+        })
+        .to_string();
+        let digest = hash::sha256(&manifest);
+        let names: Vec<_> = self
+            .full_names()
+            .iter()
+            .map(|name| {
+                json!({
+                    "mediaType": format!("{KIND}.manifest.v1+json"),
+                    "digest": format!("sha256:{digest}"),
+                    "size": manifest.len(),
+                    "annotations": {
+                        "io.containerd.image.name": name,
+                        "org.opencontainers.image.ref.name":
+                            name.rsplit_once(':').map_or("latest", |(_, tag)| tag),
+                    },
+                })
+            })
+            .collect();
+        let index = json!({ "schemaVersion": 2, "manifests": names }).to_string();
+
         let mut tar = Builder::new(out);
         add(
             &mut tar,
-            &Entry::text("manifest.json", &manifest.to_string()),
+            &Entry::text("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#),
         )?;
-        add(&mut tar, &Entry::text(&config_name, &config))?;
-        for (name, layer) in layers.iter().zip(&self.layers) {
-            add(&mut tar, &Entry::file(name, &layer.file))?;
+        add(&mut tar, &Entry::text("index.json", &index))?;
+        add(&mut tar, &Entry::text(&blob(&digest), &manifest))?;
+        add(
+            &mut tar,
+            &Entry::text(&blob(&hash::sha256(&config)), &config),
+        )?;
+        for layer in self
+            .layers
+            .iter()
+            .filter(|layer| !known.contains(&layer.digest))
+        {
+            add(&mut tar, &Entry::file(&blob(&layer.digest), &layer.file))?;
         }
         tar.into_inner()?.flush()?;
         Ok(())
+    }
+}
+
+fn blob(digest: &str) -> String {
+    format!("blobs/sha256/{digest}")
+}
+
+/// `flink:1.20` is short for a name with the default host and library, and Kubernetes looks for
+/// the long one.
+fn full_name(tag: &str) -> String {
+    match tag.split_once('/') {
+        None => format!("docker.io/library/{tag}"),
+        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => tag.to_owned(),
+        Some(_) => format!("docker.io/{tag}"),
     }
 }
 
@@ -155,103 +182,14 @@ fn architecture() -> &'static str {
     }
 }
 
-/// One file or folder of a layer that is put together here.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    path: String,
-    mode: u32,
-    owner: u64,
-    content: Content,
-}
-
-#[derive(Clone, Debug)]
-enum Content {
-    Text(String),
-    File(PathBuf),
-    Folder,
-}
-
-impl Entry {
-    /// A text file that everybody may read.
-    pub fn text(path: &str, text: &str) -> Self {
-        Self::new(path, 0o644, Content::Text(text.to_owned()))
-    }
-
-    /// A copy of a file that everybody may read.
-    pub fn file(path: &str, source: &Path) -> Self {
-        Self::new(path, 0o644, Content::File(source.to_owned()))
-    }
-
-    /// A folder.
-    pub fn folder(path: &str) -> Self {
-        Self::new(path, 0o755, Content::Folder)
-    }
-
-    fn new(path: &str, mode: u32, content: Content) -> Self {
-        Self {
-            path: path.trim_start_matches('/').to_owned(),
-            mode,
-            owner: 0,
-            content,
-        }
-    }
-
-    /// The same, as a program.
-    #[must_use]
-    pub fn executable(self) -> Self {
-        Self {
-            mode: 0o755,
-            ..self
-        }
-    }
-
-    /// The same, owned by a user and the group of the same number.
-    #[must_use]
-    pub fn owned_by(self, owner: u64) -> Self {
-        Self { owner, ..self }
-    }
-}
-
-/// Writes a layer of `entries`; folders above them that the image may lack must be among them.
-///
-/// # Errors
-/// When a source cannot be read or the layer cannot be written.
-pub fn write_layer(entries: &[Entry], out: impl Write) -> Result<()> {
-    let mut tar = Builder::new(out);
-    for entry in entries {
-        add(&mut tar, entry)?;
-    }
-    tar.into_inner()?.flush()?;
-    Ok(())
-}
-
-fn add<W: Write>(tar: &mut Builder<W>, entry: &Entry) -> Result<()> {
-    let mut header = Header::new_gnu();
-    header.set_mode(entry.mode);
-    header.set_uid(entry.owner);
-    header.set_gid(entry.owner);
-    header.set_mtime(0);
-    let mut append = |kind, size, data: &mut dyn Read| {
-        header.set_entry_type(kind);
-        header.set_size(size);
-        tar.append_data(&mut header, &entry.path, data)
-            .with_context(|| format!("failed to add {} to an image", entry.path))
-    };
-    match &entry.content {
-        Content::Text(text) => append(EntryType::Regular, text.len() as u64, &mut text.as_bytes()),
-        Content::Folder => append(EntryType::Directory, 0, &mut std::io::empty()),
-        Content::File(source) => {
-            let mut file = File::open(source)
-                .with_context(|| format!("failed to read {}", source.display()))?;
-            let size = fs::metadata(source)?.len();
-            append(EntryType::Regular, size, &mut file)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::layer::write_layer;
+    use serde_json::Value;
+    use std::fs::{self, File};
+    use std::io::Read;
+    use std::path::{Path, PathBuf};
 
     fn image(folder: &Path) -> Image {
         let tar = folder.join("layer.tar");
@@ -298,23 +236,60 @@ mod tests {
             .collect()
     }
 
+    fn named(files: &BTreeMap<String, Vec<u8>>, descriptor: &Value) -> Vec<u8> {
+        let digest = descriptor["digest"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("sha256:")
+            .unwrap();
+        let content = &files[&blob(digest)];
+        assert_eq!(digest, hash::sha256(content));
+        assert_eq!(descriptor["size"], content.len());
+        content.clone()
+    }
+
     #[test]
-    fn the_archive_holds_what_its_manifest_names() {
+    fn the_archive_holds_what_its_index_leads_to() {
         let place = folder("archive");
-        let image = image(&place);
         let mut bytes = Vec::new();
-        image.write(&mut bytes).unwrap();
+        image(&place).write(&mut bytes, &BTreeSet::new()).unwrap();
         let files = unpack(&bytes);
-        let manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
-        assert_eq!(manifest[0]["RepoTags"][0], "demo:1");
-        let config = &files[manifest[0]["Config"].as_str().unwrap()];
-        let config: Value = serde_json::from_slice(config).unwrap();
-        let layer = &files[manifest[0]["Layers"][0].as_str().unwrap()];
-        let digest = format!("sha256:{}", hash::sha256(layer));
-        assert_eq!(config["rootfs"]["diff_ids"][0], digest);
+        let index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
+        let name = &index["manifests"][0]["annotations"]["io.containerd.image.name"];
+        assert_eq!(name, "docker.io/library/demo:1");
+        let manifest = named(&files, &index["manifests"][0]);
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        let config = named(&files, &manifest["config"]);
+        let config: Value = serde_json::from_slice(&config).unwrap();
         assert_eq!(config["config"]["Env"][0], "PATH=/bin");
-        assert_eq!(unpack(layer)["etc/motd"], b"hello");
+        assert_eq!(
+            config["rootfs"]["diff_ids"][0],
+            manifest["layers"][0]["digest"]
+        );
+        let layer = named(&files, &manifest["layers"][0]);
+        assert_eq!(unpack(&layer)["etc/motd"], b"hello");
         fs::remove_dir_all(place).unwrap();
+    }
+
+    #[test]
+    fn a_known_layer_is_left_out() {
+        let place = folder("known");
+        let image = image(&place);
+        let digest = image.layers[0].digest.clone();
+        let mut bytes = Vec::new();
+        image
+            .write(&mut bytes, &BTreeSet::from([digest.clone()]))
+            .unwrap();
+        assert!(!unpack(&bytes).contains_key(&blob(&digest)));
+        fs::remove_dir_all(place).unwrap();
+    }
+
+    #[test]
+    fn short_names_are_completed_as_kubernetes_does() {
+        assert_eq!(full_name("flink:1"), "docker.io/library/flink:1");
+        assert_eq!(full_name("me/flink:1"), "docker.io/me/flink:1");
+        assert_eq!(full_name("pause.local/pause:1"), "pause.local/pause:1");
+        assert_eq!(full_name("localhost/x:1"), "localhost/x:1");
     }
 
     #[test]
@@ -327,30 +302,5 @@ mod tests {
         for place in [one, two] {
             fs::remove_dir_all(place).unwrap();
         }
-    }
-
-    #[test]
-    fn modes_and_owners_are_kept() {
-        let place = folder("modes");
-        let image = image(&place);
-        let mut archive = tar::Archive::new(File::open(&image.layers[0].file).unwrap());
-        let seen: Vec<_> = archive
-            .entries()
-            .unwrap()
-            .map(|entry| {
-                let header = entry.unwrap().header().clone();
-                (
-                    header.mode().unwrap(),
-                    header.uid().unwrap(),
-                    header.entry_type().is_dir(),
-                )
-            })
-            .filter(|(mode, ..)| *mode != 0o600)
-            .collect();
-        assert_eq!(
-            seen,
-            [(0o755, 0, true), (0o644, 0, false), (0o755, 9999, false)]
-        );
-        fs::remove_dir_all(place).unwrap();
     }
 }

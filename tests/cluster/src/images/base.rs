@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::Workshop;
-use super::archive::Layer;
+use super::layer::Layer;
 use crate::command::{command, run, watch};
 use crate::hash::Key;
 use crate::progress::Step;
@@ -49,7 +49,7 @@ fn make(tar: &Path, work: &Path, step: &mut Step<'_>) -> Result<()> {
         &mut debootstrap,
         &work.with_extension("log"),
         step,
-        |_, step| step.tick(),
+        |line, step| step.at_item(line.trim_start_matches("I: ")),
     )?;
     run(command("sh", &["-c", CLEAN]).current_dir(&root))?;
     pack(

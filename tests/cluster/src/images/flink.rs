@@ -10,8 +10,9 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::Workshop;
-use super::archive::{Entry, Image, Layer, Settings};
+use super::archive::{Image, Settings};
 use super::base::{self, pack};
+use super::layer::{Entry, Layer};
 use crate::command::{run, watch};
 use crate::hash::{Key, sha256_file};
 use crate::progress::Step;

@@ -8,6 +8,7 @@ pub mod archive;
 mod base;
 mod dockerfile;
 mod flink;
+pub mod layer;
 mod operator;
 
 use std::fs::{self, File};
@@ -15,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use self::archive::{Entry, Image, Layer, Settings, write_layer};
+use self::archive::{Image, Settings};
+use self::layer::{Entry, Layer, write_layer};
 use crate::node::PAUSE_IMAGE;
 use crate::options::Options;
 use crate::prerequisites::{self, Purpose};
@@ -66,6 +68,7 @@ impl<'a> Workshop<'a> {
         let layer = Layer::of(&tar)?;
         fs::write(&record, serde_json::to_vec(&layer)?)?;
         fs::remove_dir_all(&work)?;
+        prune(&folder, name)?;
         step.done(&format!("{} MiB", layer.size >> 20));
         Ok(layer)
     }
@@ -80,6 +83,35 @@ impl<'a> Workshop<'a> {
     fn ensure_tools(&self) -> Result<()> {
         prerequisites::ensure(Purpose::Images, self.options, self.progress)
     }
+}
+
+/// Each build of a program makes a new layer: all but the latest ones go.
+fn prune(folder: &Path, name: &str) -> Result<()> {
+    const KEPT: usize = 8;
+    let of_name = |path: &PathBuf| {
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        path.extension().is_some_and(|end| end == "tar")
+            && stem
+                .rsplit_once('-')
+                .is_some_and(|(start, _)| start == name)
+    };
+    let mut files = Vec::new();
+    for path in fs::read_dir(folder)?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(of_name)
+    {
+        files.push((fs::metadata(&path)?.modified()?, path));
+    }
+    files.sort();
+    for (_, path) in files.iter().rev().skip(KEPT) {
+        fs::remove_file(path)?;
+        fs::remove_file(path.with_extension("json"))?;
+    }
+    Ok(())
 }
 
 /// An image that the command line can make by name.
@@ -247,6 +279,24 @@ mod tests {
             .unwrap();
         assert_eq!(one, again);
         assert_ne!(one.digest, two.digest);
+        fs::remove_dir_all(cache).unwrap();
+    }
+
+    #[test]
+    fn old_layers_of_a_name_go_and_those_of_others_stay() {
+        let cache = std::env::temp_dir().join(format!("flink-prune-{}", std::process::id()));
+        let options = Options {
+            cache: cache.clone(),
+            ..Options::from_env().unwrap()
+        };
+        let progress = Progress::silent();
+        let workshop = Workshop::new(&options, &progress);
+        let make = |name, key: u32| workshop.layer_of(name, &key.to_string(), &[]).unwrap();
+        let other = make("program-x", 0);
+        let layers: Vec<_> = (0..10).map(|key| make("program", key)).collect();
+        let there = layers.iter().filter(|layer| layer.file.exists()).count();
+        assert_eq!((there, other.file.exists()), (8, true));
+        assert!(layers.last().unwrap().file.exists(), "the newest is in use");
         fs::remove_dir_all(cache).unwrap();
     }
 }

@@ -6,9 +6,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::Workshop;
-use super::archive::{Image, Layer};
+use super::archive::Image;
 use super::base::pack;
 use super::dockerfile;
+use super::layer::Layer;
 use crate::command::{command, run};
 use crate::hash::{Key, sha256_file};
 
