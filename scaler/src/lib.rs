@@ -1,1 +1,34 @@
-//! Placeholder replaced by the first real module.
+//! Autoscaling of Apache Flink jobs as arithmetic: samples in, verdict out.
+//!
+//! There is no I/O here, no clock and no `async`. The caller reads the job, keeps a [`Window`] full of
+//! [`Sample`]s, and asks [`step`] what to do; it carries the answer out and keeps the history that comes with it.
+//!
+//! ```text
+//! Sample ─► Window ─► evaluate ─► capacity ─► parallelism ─► guard ─► Verdict
+//!                        ▲                                               │
+//!                     History ◄─────────────────────────────────────────┘
+//! ```
+
+pub mod decide;
+pub mod estimate;
+pub mod guard;
+pub mod history;
+pub mod reason;
+pub mod sample;
+pub mod settings;
+pub mod store;
+pub mod topology;
+pub mod tracking;
+pub mod units;
+pub mod verdict;
+pub mod window;
+
+pub use decide::step;
+pub use history::History;
+pub use reason::{Block, Limit, Missing, Reason, VertexReason};
+pub use sample::{Sample, VertexReading};
+pub use settings::{Mode, Profile, Settings, SettingsError};
+pub use topology::{GraphError, Input, JobGraph, ShipStrategy, Vertex, VertexId};
+pub use units::{Capacity, Rate, Ratio, Records};
+pub use verdict::{Action, CheckpointHealth, PendingRescale, Situation, Verdict, VertexVerdict};
+pub use window::Window;

@@ -1,0 +1,370 @@
+//! Why: every cause of a decision as a value. Its `Display` is the sentence a person reads in the event,
+//! the condition and the report.
+//!
+//! The rule: a decision carries its cause; nobody has to guess it from numbers. Tests are in [`crate::report`].
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    topology::{GraphError, VertexId},
+    units::Rate,
+};
+
+/// Why the job as a whole is left as it is, or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The autoscaler is off.
+    Off,
+    /// The settings cannot be used.
+    Settings(String),
+    /// The job graph cannot be used.
+    Graph(GraphError),
+    /// Something forbids to decide now.
+    Blocked(Block),
+    /// There are not enough readings yet.
+    Collecting {
+        /// Time the usable readings cover.
+        have: SignedDuration,
+        /// Time they must cover.
+        need: SignedDuration,
+    },
+    /// The load has just changed; what it is now shows in a moment.
+    LoadChanging {
+        /// Time since the change.
+        since: SignedDuration,
+        /// Time needed.
+        need: SignedDuration,
+    },
+    /// Every vertex is inside its band, or may not be changed.
+    Balanced,
+    /// A change would be small and nothing is outside its band.
+    WithinBand,
+    /// What is wanted has been asked for already and has not come about; slots are missing as a rule.
+    AlreadyRequested,
+    /// These vertices are outside their bands.
+    OutsideBand {
+        /// How many get more subtasks.
+        up: usize,
+        /// How many get fewer.
+        down: usize,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("the autoscaler is off"),
+            Self::Settings(error) => write!(f, "the settings cannot be used: {error}"),
+            Self::Graph(error) => write!(f, "{error}"),
+            Self::Blocked(block) => write!(f, "{block}"),
+            Self::Collecting { have, need } => write!(
+                f,
+                "collecting readings: {} of {}",
+                Seconds(*have),
+                Seconds(*need)
+            ),
+            Self::LoadChanging { since, need } => write!(
+                f,
+                "the load changed {} ago; it is measured for {} before anything is done",
+                Seconds(*since),
+                Seconds(*need)
+            ),
+            Self::Balanced => f.write_str("every vertex has the parallelism it needs"),
+            Self::WithinBand => f.write_str("utilization is inside its bounds everywhere"),
+            Self::AlreadyRequested => f.write_str(
+                "the parallelism wanted has been requested already and is not reached; the cluster may lack slots",
+            ),
+            Self::OutsideBand { up, down } => match (up, down) {
+                (up, 0) => write!(f, "{} cannot carry the load", Vertices(*up)),
+                (0, down) => write!(f, "{} can do with less", Vertices(*down)),
+                (up, down) => write!(
+                    f,
+                    "{} cannot carry the load, {} can do with less",
+                    Vertices(*up),
+                    Vertices(*down)
+                ),
+            },
+        }
+    }
+}
+
+/// What forbids to rescale now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Block {
+    /// The job does not run.
+    NotRunning,
+    /// The job runs, but not all of its tasks do.
+    TasksNotRunning,
+    /// The job is restarting, or has done so too often of late.
+    Restarting,
+    /// Another change of the job is under way.
+    ChangeInProgress(String),
+    /// Checkpoints fail; a rescale would throw work away.
+    CheckpointsFailing(String),
+    /// Whether checkpoints succeed could not be read.
+    CheckpointsUnknown(String),
+    /// When the job started to run could not be read.
+    StartUnknown,
+    /// The job has not run long enough since it started.
+    Stabilizing {
+        /// When it will have.
+        until: Timestamp,
+    },
+    /// The last rescale is too recent.
+    TooSoon {
+        /// When it will not be any more.
+        until: Timestamp,
+    },
+    /// The last rescale does not show in the readings yet.
+    AwaitingRescale {
+        /// A vertex that has not got there.
+        vertex: VertexId,
+        /// What it will have.
+        target: u32,
+        /// What it has.
+        seen: Option<u32>,
+        /// When the rescale was decided.
+        since: Timestamp,
+    },
+    /// The readings are of another graph than the job's.
+    ReadingsDisagree {
+        /// A vertex in which they differ.
+        vertex: VertexId,
+    },
+    /// The newest readings are old.
+    Stale {
+        /// Their age.
+        age: SignedDuration,
+    },
+    /// Readings carry times that lie ahead.
+    ClockWentBack {
+        /// How far ahead.
+        ahead: SignedDuration,
+    },
+    /// TaskManagers collect too much garbage or have too little heap left.
+    MemoryPressure {
+        /// Which of the two.
+        what: &'static str,
+        /// The share measured, in percent.
+        percent: u32,
+    },
+    /// A period in which the user wants no rescale.
+    ExcludedPeriod(String),
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRunning => f.write_str("the job is not running"),
+            Self::TasksNotRunning => f.write_str("not all tasks are running"),
+            Self::Restarting => f.write_str("the job is restarting"),
+            Self::ChangeInProgress(what) => write!(f, "another change is in progress: {what}"),
+            Self::CheckpointsFailing(why) => write!(f, "checkpoints are failing: {why}"),
+            Self::CheckpointsUnknown(why) => {
+                write!(f, "the state of checkpoints is unknown: {why}")
+            }
+            Self::StartUnknown => f.write_str("it is unknown since when the job runs"),
+            Self::Stabilizing { until } => write!(f, "the job is stabilizing until {until:.0}"),
+            Self::TooSoon { until } => write!(
+                f,
+                "the last rescale is too recent; next one after {until:.0}"
+            ),
+            Self::AwaitingRescale {
+                vertex,
+                target,
+                seen,
+                since,
+            } => {
+                write!(
+                    f,
+                    "waiting for the rescale of {since:.0} to show: vertex {vertex} "
+                )?;
+                match seen {
+                    Some(seen) => write!(f, "has parallelism {seen}, not {target} yet"),
+                    None => write!(f, "is not read yet, parallelism {target} is expected"),
+                }
+            }
+            Self::ReadingsDisagree { vertex } => {
+                write!(f, "readings and job graph disagree about vertex {vertex}")
+            }
+            Self::Stale { age } => write!(f, "the newest readings are {} old", Seconds(*age)),
+            Self::ClockWentBack { ahead } => {
+                write!(
+                    f,
+                    "readings lie {} in the future; a clock was set back",
+                    Seconds(*ahead)
+                )
+            }
+            Self::MemoryPressure { what, percent } => {
+                write!(f, "memory is short: {what} at {percent} %")
+            }
+            Self::ExcludedPeriod(text) => write!(f, "inside the excluded period {text}"),
+        }
+    }
+}
+
+/// Why a vertex gets what it gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VertexReason {
+    /// Its utilization is inside the bounds.
+    Stable,
+    /// More comes in than it can carry at the utilization allowed.
+    Overutilized,
+    /// It could keep up, but not work off what waits in the time set.
+    Backlog,
+    /// Its source is held back, so the demand is not known in full; this is a step towards it.
+    DemandUnknown,
+    /// Less would do.
+    Underutilized,
+    /// Nothing comes in.
+    NoLoad,
+    /// It is working off what waits; it is left alone until that is done.
+    CatchingUp,
+    /// It is busy though little seems to come in; it is not scaled down.
+    BusyAgainstTarget,
+    /// More would be right, but its downstream vertex cannot take more.
+    LimitedByVertex(VertexId),
+    /// It may not be scaled.
+    Excluded,
+    /// Its subtasks have finished.
+    Finished,
+    /// Something needed is not known.
+    Unknown(Missing),
+    /// The readings scatter too much to tell.
+    Unclear,
+    /// The last scale-up brought too little.
+    Ineffective {
+        /// Gain expected.
+        expected: Rate,
+        /// Gain seen.
+        actual: Rate,
+    },
+    /// Less would do, but has not for long enough.
+    ScaleDownDelayed {
+        /// When it will have.
+        until: Timestamp,
+    },
+    /// What it needs would be more, or less, but a limit leaves it where it is.
+    AtLimit(Limit),
+}
+
+impl fmt::Display for VertexReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stable => f.write_str("utilization is inside its bounds"),
+            Self::Overutilized => {
+                f.write_str("more comes in than it carries at the utilization allowed")
+            }
+            Self::Backlog => f.write_str("too slow to work off what waits in the time set"),
+            Self::DemandUnknown => f.write_str(
+                "its source is held back, demand is not known in full; a step towards it",
+            ),
+            Self::Underutilized => f.write_str("less is enough"),
+            Self::NoLoad => f.write_str("nothing comes in"),
+            Self::CatchingUp => f.write_str("working off what waits"),
+            Self::BusyAgainstTarget => {
+                f.write_str("busy although little seems to come in; not scaled down")
+            }
+            Self::LimitedByVertex(id) => write!(f, "vertex {id} downstream cannot take more"),
+            Self::Excluded => f.write_str("excluded by job.autoscaler.vertex.exclude.ids"),
+            Self::Finished => f.write_str("finished"),
+            Self::Unknown(missing) => write!(f, "left alone: {missing}"),
+            Self::Unclear => f.write_str("readings scatter too much to tell"),
+            Self::Ineffective { expected, actual } => write!(
+                f,
+                "the last scale-up brought {actual} records/s more, not {expected}; not scaled up again"
+            ),
+            Self::ScaleDownDelayed { until } => write!(
+                f,
+                "less is enough; scaled down if it stays so until {until:.0}"
+            ),
+            Self::AtLimit(limit) => write!(f, "kept by {limit}"),
+        }
+    }
+}
+
+/// What could not be known about a vertex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// No two usable readings of it.
+    Readings,
+    /// Its counter of records read.
+    RecordsIn,
+    /// Its busy time.
+    BusyTime,
+    /// The target of what it reads from, or how much of it arrives here.
+    UpstreamRate,
+    /// What it can process.
+    Capacity,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Readings => "no usable readings",
+            Self::RecordsIn => "the number of records read is unknown",
+            Self::BusyTime => "its busy time is unknown",
+            Self::UpstreamRate => "the rate upstream is unknown",
+            Self::Capacity => "its capacity is unknown",
+        })
+    }
+}
+
+/// What kept a parallelism from being what the load asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// `vertex.min-parallelism`.
+    MinParallelism(u32),
+    /// `vertex.max-parallelism`.
+    MaxParallelism(u32),
+    /// The job's max parallelism: its number of key groups.
+    KeyGroups(u32),
+    /// The partitions of what a source reads.
+    Partitions(u32),
+    /// `scale-up.max-factor`.
+    ScaleUpFactor,
+    /// `scale-down.max-factor`.
+    ScaleDownFactor,
+    /// Alignment to key groups or partitions.
+    Alignment(u32),
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MinParallelism(n) => write!(f, "vertex.min-parallelism {n}"),
+            Self::MaxParallelism(n) => write!(f, "vertex.max-parallelism {n}"),
+            Self::KeyGroups(n) => write!(f, "the job's max parallelism {n}"),
+            Self::Partitions(n) => write!(f, "{n} partitions"),
+            Self::ScaleUpFactor => f.write_str("scale-up.max-factor"),
+            Self::ScaleDownFactor => f.write_str("scale-down.max-factor"),
+            Self::Alignment(n) => write!(f, "alignment to {n} key groups or partitions"),
+        }
+    }
+}
+
+/// A length of time as people say it.
+pub(crate) struct Seconds(pub SignedDuration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            s if s.abs() < 120 => write!(f, "{s} s"),
+            s if s.abs() < 7200 => write!(f, "{} min", s / 60),
+            s => write!(f, "{} h", s / 3600),
+        }
+    }
+}
+
+struct Vertices(usize);
+
+impl fmt::Display for Vertices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 vertex"),
+            n => write!(f, "{n} vertices"),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The stored form of the history, version 1.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Ignored, Restored};
+use crate::{
+    history::{Change, Delayed, History, Outcome, Recommendation, Scaling},
+    topology::VertexId,
+    units::Rate,
+};
+
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredHistory {
+    version: u32,
+    #[serde(default)]
+    scalings: Vec<StoredScaling>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    delayed: BTreeMap<String, Vec<StoredRecommendation>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredScaling {
+    at: Timestamp,
+    outcome: StoredOutcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restart_ms: Option<i64>,
+    vertices: BTreeMap<String, StoredChange>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum StoredOutcome {
+    Open,
+    Seen,
+    GivenUp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredChange {
+    from: u32,
+    to: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    true_rate: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expected_rate: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target_rate: Option<f64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredRecommendation {
+    at: Timestamp,
+    parallelism: u32,
+    outside_band: bool,
+    first: Timestamp,
+}
+
+/// The history as JSON.
+pub fn history_to_json(history: &History) -> String {
+    let stored = StoredHistory {
+        version: VERSION,
+        scalings: history.scalings.iter().map(store_scaling).collect(),
+        delayed: history
+            .delayed
+            .iter()
+            .map(|(id, delayed)| {
+                (
+                    id.to_string(),
+                    delayed.0.iter().map(store_recommendation).collect(),
+                )
+            })
+            .collect(),
+    };
+    // Maps with text keys and finite numbers always serialize.
+    serde_json::to_string(&stored).unwrap_or_default()
+}
+
+/// The history from JSON; an empty one, and the reason, if it cannot be read.
+pub fn history_from_json(text: &str) -> Restored<History> {
+    let mut restored = Restored::default();
+    if text.trim().is_empty() {
+        return restored;
+    }
+    let stored = match read::<StoredHistory>("history", VERSION, text) {
+        Ok(stored) => stored,
+        Err(reason) => {
+            restored.ignored.push(reason);
+            return restored;
+        }
+    };
+    for scaling in stored.scalings {
+        match restore_scaling(scaling) {
+            Ok(scaling) => restored.value.scalings.push(scaling),
+            Err(reason) => restored.ignored.push(reason),
+        }
+    }
+    restored.value.scalings.sort_by_key(|scaling| scaling.at);
+    for (id, list) in stored.delayed {
+        match vertex(&id) {
+            Ok(id) => {
+                let list = list.iter().map(restore_recommendation).collect();
+                restored.value.delayed.insert(id, Delayed(list));
+            }
+            Err(reason) => restored.ignored.push(reason),
+        }
+    }
+    restored
+}
+
+/// Reads JSON of this version; says why not otherwise.
+pub(super) fn read<T: for<'de> Deserialize<'de>>(
+    what: &str,
+    version: u32,
+    text: &str,
+) -> Result<T, Ignored> {
+    let head: Head = serde_json::from_str(text)
+        .map_err(|error| Ignored(format!("the stored {what} is not ours: {error}")))?;
+    if head.version != version {
+        return Err(Ignored(format!(
+            "the stored {what} has version {}, this program reads version {version}",
+            head.version
+        )));
+    }
+    serde_json::from_str(text)
+        .map_err(|error| Ignored(format!("the stored {what} is damaged: {error}")))
+}
+
+pub(super) fn vertex(id: &str) -> Result<VertexId, Ignored> {
+    VertexId::new(id).map_err(|error| Ignored(error.to_string()))
+}
+
+fn store_scaling(scaling: &Scaling) -> StoredScaling {
+    let (outcome, restart) = match scaling.outcome {
+        Outcome::Open => (StoredOutcome::Open, None),
+        Outcome::Seen { restart } => (StoredOutcome::Seen, restart),
+        Outcome::GivenUp => (StoredOutcome::GivenUp, None),
+    };
+    let change = |c: &Change| StoredChange {
+        from: c.from,
+        to: c.to,
+        true_rate: c.true_rate.map(Rate::get),
+        expected_rate: c.expected_rate.map(Rate::get),
+        target_rate: c.target_rate.map(Rate::get),
+    };
+    StoredScaling {
+        at: scaling.at,
+        outcome,
+        restart_ms: restart.and_then(|r| i64::try_from(r.as_millis()).ok()),
+        vertices: scaling
+            .vertices
+            .iter()
+            .map(|(id, c)| (id.to_string(), change(c)))
+            .collect(),
+    }
+}
+
+fn restore_scaling(stored: StoredScaling) -> Result<Scaling, Ignored> {
+    let mut vertices = BTreeMap::new();
+    for (id, c) in stored.vertices {
+        if c.from == 0 || c.to == 0 {
+            return Err(Ignored(format!(
+                "a stored rescale of vertex {id} has parallelism 0"
+            )));
+        }
+        let change = Change {
+            from: c.from,
+            to: c.to,
+            true_rate: c.true_rate.and_then(Rate::new),
+            expected_rate: c.expected_rate.and_then(Rate::new),
+            target_rate: c.target_rate.and_then(Rate::new),
+        };
+        vertices.insert(vertex(&id)?, change);
+    }
+    let restart = stored
+        .restart_ms
+        .filter(|ms| *ms >= 0)
+        .map(SignedDuration::from_millis);
+    Ok(Scaling {
+        at: stored.at,
+        vertices,
+        outcome: match stored.outcome {
+            StoredOutcome::Open => Outcome::Open,
+            StoredOutcome::Seen => Outcome::Seen { restart },
+            StoredOutcome::GivenUp => Outcome::GivenUp,
+        },
+    })
+}
+
+const fn store_recommendation(r: &Recommendation) -> StoredRecommendation {
+    StoredRecommendation {
+        at: r.at,
+        parallelism: r.parallelism,
+        outside_band: r.outside_band,
+        first: r.first,
+    }
+}
+
+const fn restore_recommendation(r: &StoredRecommendation) -> Recommendation {
+    Recommendation {
+        at: r.at,
+        parallelism: r.parallelism,
+        outside_band: r.outside_band,
+        first: r.first,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn history() -> History {
+        let change = Change {
+            from: 2,
+            to: 5,
+            true_rate: Rate::new(100.0),
+            expected_rate: Rate::new(250.0),
+            target_rate: None,
+        };
+        let scaling = |second, outcome| Scaling {
+            at: at(second),
+            vertices: BTreeMap::from([(VertexId::new("a").unwrap(), change)]),
+            outcome,
+        };
+        let mut delayed = Delayed::default();
+        delayed.push(at(5), 1, true);
+        History {
+            scalings: vec![
+                scaling(1, Outcome::GivenUp),
+                scaling(
+                    2,
+                    Outcome::Seen {
+                        restart: Some(SignedDuration::from_millis(1500)),
+                    },
+                ),
+                scaling(3, Outcome::Seen { restart: None }),
+                scaling(4, Outcome::Open),
+            ],
+            delayed: BTreeMap::from([(VertexId::new("a").unwrap(), delayed)]),
+        }
+    }
+
+    #[test]
+    fn a_history_is_read_back_equal() {
+        let restored = history_from_json(&history_to_json(&history()));
+        assert_eq!(restored.value, history());
+        assert_eq!(restored.ignored, []);
+    }
+
+    #[test]
+    fn what_is_not_ours_is_passed_over_with_its_reason() {
+        for (text, reason) in [
+            ("scalingRecords: {}", "the stored history is not ours"),
+            ("H4sIAAAAAAAA", "the stored history is not ours"),
+            (
+                r#"{"version":9}"#,
+                "the stored history has version 9, this program reads version 1",
+            ),
+            (
+                r#"{"version":1,"scalings":[{}]}"#,
+                "the stored history is damaged",
+            ),
+        ] {
+            let restored = history_from_json(text);
+            assert!(restored.value.is_empty());
+            assert!(
+                restored.ignored[0].to_string().starts_with(reason),
+                "{restored:?}"
+            );
+        }
+        assert_eq!(history_from_json(""), Restored::default());
+    }
+
+    #[test]
+    fn an_absurd_rescale_is_passed_over_alone() {
+        let text = history_to_json(&history()).replacen("\"from\":2", "\"from\":0", 1);
+        let restored = history_from_json(&text);
+        assert_eq!(restored.value.scalings.len(), 3);
+        assert_eq!(restored.ignored.len(), 1);
+    }
+}
