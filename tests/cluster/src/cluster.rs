@@ -64,7 +64,7 @@ impl Cluster {
     /// with the end of its log.
     pub fn up(options: &Options, progress: &Progress) -> Result<Self> {
         prerequisites::ensure(Purpose::Cluster, options, progress)?;
-        let _lock = lock(&options.state)?;
+        let _lock = lock(&options.state, progress)?;
         let start = Start::new(options, progress)?;
         progress.expect_steps(8);
         start.prepare()?;

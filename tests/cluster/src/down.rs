@@ -25,7 +25,7 @@ pub fn down(options: &Options, purge: bool, progress: &Progress) -> Result<()> {
         return Ok(());
     }
     prerequisites::ensure(Purpose::Cluster, options, progress)?;
-    let lock = lock(&options.state)?;
+    let lock = lock(&options.state, progress)?;
     progress.expect_steps(3);
 
     let step = progress.step("end pods");

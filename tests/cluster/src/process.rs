@@ -16,9 +16,13 @@ use serde::{Deserialize, Serialize};
 use crate::clock::wait_for;
 use crate::command::tail;
 use crate::hash::Key;
+use crate::progress::Progress;
 
-/// A process gets so long to end by itself before it is killed.
-const GRACE: Duration = Duration::from_secs(12);
+/// A process gets so long to end by itself before it is killed. Only the API server takes longer,
+/// waiting for its clients; its data is etcd's.
+const GRACE: Duration = Duration::from_secs(4);
+/// A killed process that has much memory to give back may take so long.
+const END: Duration = Duration::from_secs(20);
 
 /// A program with all that it is started with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +168,7 @@ impl Record {
     /// # Errors
     /// When it cannot be signalled or does not even end when killed.
     pub fn stop(&self) -> Result<()> {
-        for (signal, patience) in [(Signal::TERM, GRACE), (Signal::KILL, GRACE)] {
+        for (signal, patience) in [(Signal::TERM, GRACE), (Signal::KILL, END)] {
             if !self.signal(signal)? {
                 return Ok(());
             }
@@ -259,15 +263,20 @@ pub fn write_if_changed(path: &Path, text: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Takes the lock of a folder; it is released when the file is dropped.
+/// Takes the lock of a folder, and says so when another process has it for now. It is released
+/// when the file is dropped.
 ///
 /// # Errors
 /// When the folder cannot be made or locked.
-pub fn lock(folder: &Path) -> Result<File> {
+pub fn lock(folder: &Path, progress: &Progress) -> Result<File> {
     fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
     let file = File::create(folder.join("lock"))?;
-    file.lock()
-        .with_context(|| format!("failed to lock {}", folder.display()))?;
+    if file.try_lock().is_err() {
+        let step = progress.step("wait for another local-cluster");
+        file.lock()
+            .with_context(|| format!("failed to lock {}", folder.display()))?;
+        step.done("it is done");
+    }
     Ok(file)
 }
 

@@ -4,7 +4,7 @@
 //! files are part of this crate; nothing else is needed but a Go toolchain and its module proxy.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,11 @@ use crate::command::{command, run, watch};
 use crate::hash::Key;
 use crate::options::Options;
 use crate::prerequisites::{self, Purpose};
+use crate::process::lock;
 use crate::progress::Progress;
+
+/// Ending of a build's work folder.
+const WORK: &str = "building";
 
 /// A Go module of ours and the program it builds.
 struct Module {
@@ -130,15 +134,25 @@ fn built(module: &Module, options: &Options, progress: &Progress) -> Result<Path
     if folder.is_dir() {
         return Ok(folder);
     }
-    fs::create_dir_all(options.cache.join("programs"))?;
     // One build at a time: two would take longer than one after the other, and more memory.
-    let lock = File::create(options.cache.join("programs/lock"))?;
-    lock.lock().context("failed to lock the programs' cache")?;
+    let programs = options.cache.join("programs");
+    let _lock = lock(&programs, progress)?;
+    sweep(&programs)?;
     if !folder.is_dir() {
         build(module, &folder, progress)
             .with_context(|| format!("failed to build {}", module.name))?;
     }
     Ok(folder)
+}
+
+/// With the lock taken nobody builds: work folders that are there were left by builds cut off.
+fn sweep(programs: &Path) -> Result<()> {
+    for path in fs::read_dir(programs)?.flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|end| end == WORK) {
+            fs::remove_dir_all(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn folder(module: &Module, go: &str, options: &Options) -> PathBuf {
@@ -169,7 +183,7 @@ fn go_version() -> Result<String> {
 }
 
 fn build(module: &Module, folder: &Path, progress: &Progress) -> Result<()> {
-    let work = folder.with_extension(format!("building-{}", std::process::id()));
+    let work = folder.with_extension(WORK);
     let source = work.join("source");
     fs::create_dir_all(&source)?;
     for (name, text) in module.files {

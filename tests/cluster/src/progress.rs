@@ -1,7 +1,7 @@
 //! Says what a long command is doing: which step of how many, how far, for how long.
 //!
 //! On a terminal the current step is one line that is rewritten; elsewhere each step is a plain
-//! line when it ends, and one more every ten seconds while it runs, so that logs stay short.
+//! line when it ends, and some more while it runs, ever further apart, so that logs stay short.
 
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 
-/// A plain log hears from a running step this often.
+/// A plain log hears from a running step this often at first, and ever more seldom.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
+/// A plain log hears from a running step at least this often.
+const PLAIN_AT_LEAST: Duration = Duration::from_mins(1);
 /// A terminal's line is rewritten at most this often.
 const TERMINAL_EVERY: Duration = Duration::from_millis(100);
 
@@ -110,7 +112,7 @@ impl Step<'_> {
         let every = if self.progress.terminal {
             TERMINAL_EVERY
         } else {
-            PLAIN_EVERY
+            plain_every(self.started.elapsed())
         };
         if clock::now().duration_since(self.shown) >= every {
             self.show();
@@ -157,6 +159,10 @@ impl Drop for Step<'_> {
     fn drop(&mut self) {
         self.finish("failed");
     }
+}
+
+fn plain_every(running: Duration) -> Duration {
+    (running / 5).clamp(PLAIN_EVERY, PLAIN_AT_LEAST)
 }
 
 fn line(index: usize, total: usize, what: &str, detail: &str, taken: Duration) -> String {
@@ -214,6 +220,12 @@ mod tests {
             shown,
             ["0.0s", "1.2s", "9.9s", "10s", "59s", "1m00s", "2m05s"]
         );
+    }
+
+    #[test]
+    fn a_long_step_is_told_of_ever_more_seldom() {
+        let every = |seconds| plain_every(Duration::from_secs(seconds)).as_secs();
+        assert_eq!([0, 50, 100, 600].map(every), [10, 10, 20, 60]);
     }
 
     #[test]

@@ -38,9 +38,17 @@ pub fn layer(workshop: &Workshop<'_>) -> Result<Layer> {
 
 fn make(tar: &Path, work: &Path, step: &mut Step<'_>) -> Result<()> {
     let root = work.join("root");
-    let mut debootstrap = Command::new("debootstrap");
+    // Cut off, debootstrap leaves file systems mounted in its root; in a mount namespace of its own
+    // they end with it, and nothing that removes the folder later can reach into them.
+    let mut debootstrap = Command::new("unshare");
     debootstrap
-        .args(["--variant=minbase", &format!("--include={PACKAGES}"), SUITE])
+        .args([
+            "--mount",
+            "debootstrap",
+            "--variant=minbase",
+            &format!("--include={PACKAGES}"),
+            SUITE,
+        ])
         .arg(&root);
     if let Some(mirror) = apt_mirror() {
         debootstrap.arg(mirror);

@@ -50,7 +50,7 @@ impl<'a> Workshop<'a> {
     ) -> Result<Layer> {
         let folder = self.options.cache.join("layers");
         let record = folder.join(format!("{name}-{key}.json"));
-        let _lock = lock(&folder)?;
+        let _lock = lock(&folder, self.progress)?;
         let known: Option<Layer> = fs::read(&record)
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok());
