@@ -12,6 +12,7 @@ pub mod api;
 pub mod clock;
 mod encoding;
 pub mod flink;
+mod json;
 pub mod node;
 pub mod random;
 pub mod world;

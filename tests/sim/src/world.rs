@@ -34,7 +34,7 @@ impl World {
     pub fn with_clock(clock: SimClock) -> Self {
         let flink = Arc::new(Mutex::new(SimFlink::new()));
         let api = ApiServer::new(clock.clone(), Arc::clone(&flink));
-        let node = Arc::new(Mutex::new(Node::new(api.clone())));
+        let node = Arc::new(Mutex::new(Node::new(api.clone(), Arc::clone(&flink))));
         Self {
             clock,
             api,
@@ -61,7 +61,8 @@ impl World {
     /// One round of the node.
     pub fn tick(&self) {
         let now = self.clock.now();
-        self.node().tick(now);
+        // Reads of the in-memory server cannot fail, and a write that fails is repeated.
+        let _ = self.node().tick(now);
     }
 
     /// Let the node look around until the task is aborted.

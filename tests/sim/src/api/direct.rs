@@ -1,12 +1,16 @@
 //! What a test, or the simulated node, does without a client: no faults, no audit.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::path::Target;
+use super::selector::Selector;
 use super::store::{Filter, KindKey, ObjectKey};
-use super::write::{self, address, text};
+use super::write::{self, address};
 use super::{ApiServer, gc, kinds, patch};
+use crate::json::text;
 
 /// The target of an object, from its own type and name.
 fn target_of(object: &Value) -> Result<Target, Failure> {
@@ -83,10 +87,30 @@ impl ApiServer {
     /// Objects of a kind whose labels match the selector, in all namespaces.
     pub fn list(&self, plural: &str, labels: &str) -> Vec<Value> {
         let filter = Filter {
-            labels: labels.to_owned(),
-            ..Filter::default()
+            namespace: None,
+            selector: Selector::new(labels, ""),
         };
         self.state().store.list(&kind_key(plural), &filter)
+    }
+
+    /// The same, kept until something of the kind changes.
+    pub(crate) fn list_cached(&self, plural: &str, labels: &str) -> Arc<Vec<Value>> {
+        let kind = kind_key(plural);
+        let state = &mut *self.state();
+        let changed = state.store.changed_at(&kind);
+        let key = (plural.to_owned(), labels.to_owned());
+        if let Some((at, list)) = state.lists.get(&key)
+            && *at == changed
+        {
+            return Arc::clone(list);
+        }
+        let filter = Filter {
+            namespace: None,
+            selector: Selector::new(labels, ""),
+        };
+        let list = Arc::new(state.store.list(&kind, &filter));
+        state.lists.insert(key, (changed, Arc::clone(&list)));
+        list
     }
 
     /// Delete an object in the background; false if it is not there.
@@ -116,8 +140,8 @@ impl ApiServer {
     pub fn collect_garbage(&self) {
         let now = self.clock.now();
         let state = &mut self.state();
-        while state.store.revision != state.collected {
-            state.collected = state.store.revision;
+        while state.store.disturbed != state.collected {
+            state.collected = state.store.disturbed;
             gc::round(&mut state.store, now);
         }
     }

@@ -6,68 +6,76 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::store::{KindKey, ObjectKey, Store};
-use super::write::{FOREGROUND, delete, finalizers, owners, remove_finalizer, text};
+use super::write::{self, FOREGROUND, finalizers, owners};
+use crate::json::text;
 
-/// One round; true if it changed anything.
-pub(super) fn round(store: &mut Store, now: Timestamp) -> bool {
-    let before = store.revision;
-    let live: BTreeSet<String> = store
-        .all()
-        .map(|(_, _, stored)| text(&stored.value, "/metadata/uid").to_owned())
+/// What is to be done with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chore {
+    /// Its owners are gone, or are being deleted and wait for it.
+    Delete,
+    /// What it waited for is gone: its foreground finalizer comes off.
+    Release,
+}
+
+/// Chores among all objects, each given with whatever finds it again.
+pub(crate) fn chores<K: Clone>(objects: &[(K, &Value)]) -> Vec<(K, Chore)> {
+    let uid = |value: &Value| text(value, "/metadata/uid").to_owned();
+    let live: BTreeSet<String> = objects.iter().map(|(_, value)| uid(value)).collect();
+    let ending: BTreeSet<String> = objects
+        .iter()
+        .filter(|(_, value)| deletes_in_foreground(value))
+        .map(|(_, value)| uid(value))
         .collect();
-    let ending: BTreeSet<String> = store
-        .all()
-        .filter(|(_, _, stored)| deletes_in_foreground(&stored.value))
-        .map(|(_, _, stored)| text(&stored.value, "/metadata/uid").to_owned())
+    let blocked: BTreeSet<&str> = objects
+        .iter()
+        .flat_map(|(_, value)| owners(value))
+        .filter(|reference| reference.get("blockOwnerDeletion") == Some(&Value::Bool(true)))
+        .map(|reference| text(reference, "/uid"))
         .collect();
-    let doomed = |value: &Value| {
-        let mut references = owners(value).peekable();
-        let owned = references.peek().is_some();
-        let uids: Vec<&str> = references
+    let mut chores = Vec::new();
+    for (key, value) in objects {
+        let owners: Vec<&str> = owners(value)
             .map(|reference| text(reference, "/uid"))
             .collect();
-        owned
-            && (uids.iter().all(|uid| !live.contains(*uid))
-                || uids.iter().any(|uid| ending.contains(*uid)))
-            && text(value, "/metadata/deletionTimestamp").is_empty()
-    };
-    for (kind, key) in keys(store, doomed) {
-        let _ = delete(
-            store,
-            &kind,
-            &key,
-            &json!({ "propagationPolicy": "Background" }),
-            now,
-        );
-    }
-    for (kind, key) in keys(store, deletes_in_foreground) {
-        let uid = store
-            .get(&kind, &key)
-            .map(|stored| text(&stored.value, "/metadata/uid").to_owned());
-        let blocks = |value: &Value| {
-            owners(value).any(|reference| {
-                uid.as_deref() == Some(text(reference, "/uid"))
-                    && reference.get("blockOwnerDeletion") == Some(&Value::Bool(true))
-            })
-        };
-        if keys(store, blocks).is_empty() {
-            remove_finalizer(store, &kind, &key, FOREGROUND);
+        let deleting = !text(value, "/metadata/deletionTimestamp").is_empty();
+        let orphaned = !owners.is_empty() && owners.iter().all(|owner| !live.contains(*owner));
+        if !deleting && (orphaned || owners.iter().any(|owner| ending.contains(*owner))) {
+            chores.push((key.clone(), Chore::Delete));
+        }
+        if deletes_in_foreground(value) && !blocked.contains(uid(value).as_str()) {
+            chores.push((key.clone(), Chore::Release));
         }
     }
-    store.revision != before
+    chores
+}
+
+/// Finalizers of an object without that of foreground deletion.
+pub(crate) fn released(value: &Value) -> Vec<String> {
+    finalizers(value)
+        .into_iter()
+        .filter(|finalizer| finalizer != FOREGROUND)
+        .collect()
 }
 
 fn deletes_in_foreground(value: &Value) -> bool {
     !text(value, "/metadata/deletionTimestamp").is_empty()
-        && finalizers(value)
-            .iter()
-            .any(|finalizer| finalizer == FOREGROUND)
+        && finalizers(value).iter().any(|one| one == FOREGROUND)
 }
 
-fn keys(store: &Store, which: impl Fn(&Value) -> bool) -> Vec<(KindKey, ObjectKey)> {
-    store
+/// One round over a store.
+pub(super) fn round(store: &mut Store, now: Timestamp) {
+    let objects: Vec<((KindKey, ObjectKey), &Value)> = store
         .all()
-        .filter(|(_, _, stored)| which(&stored.value))
-        .map(|(kind, key, _)| (kind.clone(), key.clone()))
-        .collect()
+        .map(|(kind, key, stored)| ((kind.clone(), key.clone()), &stored.value))
+        .collect();
+    for ((kind, key), chore) in chores(&objects) {
+        match chore {
+            Chore::Delete => {
+                let background = json!({ "propagationPolicy": "Background" });
+                let _ = write::delete(store, &kind, &key, &background, now);
+            }
+            Chore::Release => write::remove_finalizer(store, &kind, &key, FOREGROUND),
+        }
+    }
 }

@@ -24,7 +24,7 @@ mod verbs;
 mod watch;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -33,11 +33,15 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use kube::client::Body as ClientBody;
+use serde_json::Value;
 
 pub use audit::{Audit, Write};
 pub use failure::Failure;
 pub use faults::FaultPlan;
+pub(crate) use gc::{Chore, chores, released};
+pub(crate) use kinds::of_object as kind_of_object;
 pub use kinds::{KINDS, Kind};
+pub(crate) use patch::merge as merge_patch;
 
 use crate::SimClock;
 use crate::flink::SimFlink;
@@ -55,13 +59,19 @@ pub struct ApiServer {
     clock: SimClock,
 }
 
+/// Objects, and the revision they were listed at.
+type CachedList = (u64, Arc<Vec<Value>>);
+
 struct State {
     store: Store,
     faults: Faults,
     audit: Audit,
     /// Plurals whose kinds are not installed.
     absent: BTreeSet<String>,
+    /// What garbage collection has seen.
     collected: u64,
+    /// Lists by plural and selector, each with the revision it was made at.
+    lists: BTreeMap<(String, String), CachedList>,
 }
 
 impl ApiServer {
@@ -73,6 +83,7 @@ impl ApiServer {
             audit: Audit::default(),
             absent: BTreeSet::new(),
             collected: 0,
+            lists: BTreeMap::new(),
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -125,7 +136,7 @@ impl ApiServer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn flink(&self) -> MutexGuard<'_, SimFlink> {
+    fn flink(&self) -> MutexGuard<'_, SimFlink> {
         self.flink.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 
 /// Merge `patch` into `target`: null removes, objects merge, everything else replaces.
-pub(super) fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(fields) = patch else {
         *target = patch.clone();
         return;

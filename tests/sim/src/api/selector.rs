@@ -2,19 +2,66 @@
 
 use serde_json::Value;
 
-/// Does the object match both selectors? An empty one matches everything.
-pub(super) fn matches(object: &Value, labels: &str, fields: &str) -> bool {
-    requirements(labels)
-        .iter()
-        .all(|requirement| label_matches(object, requirement))
-        && fields
-            .split(',')
-            .filter(|part| !part.trim().is_empty())
-            .all(|part| field_matches(object, part))
+use crate::json::text;
+
+/// Labels and fields that objects must have; an empty one admits every object.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Selector {
+    labels: Vec<(String, Test)>,
+    fields: Vec<(String, Test)>,
+}
+
+#[derive(Clone, Debug)]
+enum Test {
+    Is(String),
+    IsNot(String),
+    In(Vec<String>),
+    NotIn(Vec<String>),
+    Exists,
+    Absent,
+}
+
+impl Test {
+    fn holds(&self, value: Option<&str>) -> bool {
+        match self {
+            Self::Is(wanted) => value == Some(wanted),
+            Self::IsNot(unwanted) => value != Some(unwanted),
+            Self::In(list) => value.is_some_and(|value| list.iter().any(|one| one == value)),
+            Self::NotIn(list) => value.is_none_or(|value| list.iter().all(|one| one != value)),
+            Self::Exists => value.is_some(),
+            Self::Absent => value.is_none(),
+        }
+    }
+}
+
+impl Selector {
+    /// From the texts of a request.
+    pub(super) fn new(labels: &str, fields: &str) -> Self {
+        let field = |part: &String| {
+            let (path, test) = requirement(part);
+            (format!("/{}", path.replace('.', "/")), test)
+        };
+        Self {
+            labels: parts(labels).iter().map(|part| requirement(part)).collect(),
+            fields: parts(fields).iter().map(field).collect(),
+        }
+    }
+
+    pub(super) fn admits(&self, object: &Value) -> bool {
+        let labels = object
+            .get("metadata")
+            .and_then(|metadata| metadata.get("labels"));
+        let label = |key: &str| labels.and_then(|labels| labels.get(key)?.as_str());
+        self.labels.iter().all(|(key, test)| test.holds(label(key)))
+            && self
+                .fields
+                .iter()
+                .all(|(path, test)| test.holds(Some(text(object, path))))
+    }
 }
 
 /// The comma-separated requirements; commas within parentheses do not separate.
-fn requirements(selector: &str) -> Vec<String> {
+fn parts(selector: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut depth = 0;
     for letter in selector.chars() {
@@ -31,65 +78,32 @@ fn requirements(selector: &str) -> Vec<String> {
             part.push(letter);
         }
     }
-    parts
-        .into_iter()
-        .map(|part| part.trim().to_owned())
-        .filter(|part| !part.is_empty())
-        .collect()
+    let trimmed = parts.into_iter().map(|part| part.trim().to_owned());
+    trimmed.filter(|part| !part.is_empty()).collect()
 }
 
-fn label_matches(object: &Value, requirement: &str) -> bool {
-    let label = |key: &str| {
-        object
-            .pointer("/metadata/labels")
-            .and_then(|labels| labels.get(key.trim())?.as_str())
-    };
-    let set = |list: &str| -> Vec<String> {
+fn requirement(part: &str) -> (String, Test) {
+    let list = |list: &str| -> Vec<String> {
         let list = list.trim().trim_start_matches('(').trim_end_matches(')');
         list.split(',')
             .map(|value| value.trim().to_owned())
             .collect()
     };
-    if let Some((key, list)) = requirement.split_once(" notin ") {
-        return label(key).is_none_or(|value| !set(list).iter().any(|one| one == value));
-    }
-    if let Some((key, list)) = requirement.split_once(" in ") {
-        return label(key).is_some_and(|value| set(list).iter().any(|one| one == value));
-    }
-    if let Some((key, value)) = requirement.split_once("!=") {
-        return label(key) != Some(value.trim());
-    }
-    if let Some((key, value)) = requirement
-        .split_once("==")
-        .or_else(|| requirement.split_once('='))
-    {
-        return label(key) == Some(value.trim());
-    }
-    match requirement.strip_prefix('!') {
-        Some(key) => label(key).is_none(),
-        None => label(requirement).is_some(),
-    }
-}
-
-fn field_matches(object: &Value, requirement: &str) -> bool {
-    let value = |path: &str| {
-        let pointer = format!("/{}", path.trim().replace('.', "/"));
-        object
-            .pointer(&pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
+    let value = |text: &str| text.trim().to_owned();
+    let (key, test) = if let Some((key, values)) = part.split_once(" notin ") {
+        (key, Test::NotIn(list(values)))
+    } else if let Some((key, values)) = part.split_once(" in ") {
+        (key, Test::In(list(values)))
+    } else if let Some((key, unwanted)) = part.split_once("!=") {
+        (key, Test::IsNot(value(unwanted)))
+    } else if let Some((key, wanted)) = part.split_once("==").or_else(|| part.split_once('=')) {
+        (key, Test::Is(value(wanted)))
+    } else if let Some(key) = part.strip_prefix('!') {
+        (key, Test::Absent)
+    } else {
+        (part, Test::Exists)
     };
-    if let Some((path, expected)) = requirement.split_once("!=") {
-        return value(path) != expected.trim();
-    }
-    match requirement
-        .split_once("==")
-        .or_else(|| requirement.split_once('='))
-    {
-        Some((path, expected)) => value(path) == expected.trim(),
-        None => false,
-    }
+    (key.trim().to_owned(), test)
 }
 
 #[cfg(test)]
@@ -119,11 +133,8 @@ mod tests {
             ("", "involvedObject.name=pod-1,metadata.name=a", true),
             ("", "involvedObject.name=pod-2", false),
         ] {
-            assert_eq!(
-                matches(&object, labels, fields),
-                expected,
-                "{labels} {fields}"
-            );
+            let selector = Selector::new(labels, fields);
+            assert_eq!(selector.admits(&object), expected, "{labels} {fields}");
         }
     }
 }

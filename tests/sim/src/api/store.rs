@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::selector;
+use super::selector::Selector;
 
 /// Changes remembered for watches that resume.
 const LOG_LIMIT: usize = 50_000;
@@ -47,8 +47,7 @@ pub(super) struct Watcher {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filter {
     pub(super) namespace: Option<String>,
-    pub(super) labels: String,
-    pub(super) fields: String,
+    pub(super) selector: Selector,
 }
 
 impl Filter {
@@ -56,7 +55,7 @@ impl Filter {
         self.namespace
             .as_deref()
             .is_none_or(|wanted| wanted == namespace)
-            && selector::matches(object, &self.labels, &self.fields)
+            && self.selector.admits(object)
     }
 }
 
@@ -72,6 +71,10 @@ pub(super) struct Store {
     /// Number of the next watch event that loses its watch; counts down.
     pub(super) drop_after: Option<u64>,
     uids: u64,
+    /// Revision of the last change of each kind.
+    changed: BTreeMap<KindKey, u64>,
+    /// Grows whenever there may be garbage.
+    pub(super) disturbed: u64,
 }
 
 impl Store {
@@ -154,6 +157,11 @@ impl Store {
         after
     }
 
+    /// Revision of the last change of a kind.
+    pub(super) fn changed_at(&self, kind: &KindKey) -> u64 {
+        self.changed.get(kind).copied().unwrap_or_default()
+    }
+
     /// Note what managers applied; not a change.
     pub(super) fn remember(
         &mut self,
@@ -191,6 +199,13 @@ impl Store {
         before: Option<Value>,
         after: Option<Value>,
     ) {
+        self.changed.insert(kind.clone(), self.revision);
+        let garbage = after.as_ref().is_none_or(|object| {
+            let metadata = &object["metadata"];
+            !metadata["deletionTimestamp"].is_null()
+                || (before.is_none() && !metadata["ownerReferences"].is_null())
+        });
+        self.disturbed += u64::from(garbage);
         let change = Change {
             revision: self.revision,
             kind: kind.clone(),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::path::Target;
+use super::selector::Selector;
 use super::store::{Filter, Stored};
 use super::write::{self, address, known};
 use super::{State, apply, patch, read};
@@ -63,10 +64,10 @@ impl Incoming {
         if let Some(name) = &self.target.name {
             fields = format!("{fields},metadata.name={name}");
         }
+        let selector = Selector::new(&text("labelSelector"), &fields);
         Filter {
             namespace: self.target.namespace.clone(),
-            labels: text("labelSelector"),
-            fields,
+            selector,
         }
     }
 
@@ -255,7 +256,7 @@ impl Incoming {
         let (kind, _) = address(&self.target);
         let objects = state.store.list(&kind, &self.filter());
         for object in &objects {
-            let text = |pointer| write::text(object, pointer).to_owned();
+            let text = |pointer| crate::json::text(object, pointer).to_owned();
             let key = (text("/metadata/namespace"), text("/metadata/name"));
             write::delete(&mut state.store, &kind, &key, &self.options(), now)?;
         }

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::kinds::{self, Kind};
 use super::path::Target;
 use super::store::{KindKey, ObjectKey, Store, Stored};
+use crate::json::{items, text};
 
 /// Finalizer of an object whose dependents go first.
 pub(super) const FOREGROUND: &str = "foregroundDeletion";
@@ -39,20 +40,9 @@ pub(super) fn set_meta(value: &mut Value, field: &str, to: Option<Value>) {
     }
 }
 
-pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
 pub(super) fn finalizers(value: &Value) -> Vec<String> {
-    let list = value
-        .pointer("/metadata/finalizers")
-        .and_then(Value::as_array);
-    list.into_iter()
-        .flatten()
-        .filter_map(|item| item.as_str().map(str::to_owned))
+    let list = items(value, "/metadata/finalizers");
+    list.filter_map(|item| item.as_str().map(str::to_owned))
         .collect()
 }
 
@@ -321,11 +311,7 @@ fn orphan(store: &mut Store, owner: &str) {
 }
 
 pub(super) fn owners(value: &Value) -> impl Iterator<Item = &Value> {
-    value
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    items(value, "/metadata/ownerReferences")
 }
 
 /// Take a finalizer off an object; the last one of a deleted object takes it away.

@@ -143,7 +143,7 @@ impl SimFlink {
 
     /// Records per second that arrive for this cluster's jobs from now on.
     pub fn set_input(&mut self, key: &ClusterKey, rate: f64, now: Timestamp) {
-        self.advance(now);
+        self.advance_one(key, now);
         let mut profile = self.profile(key);
         profile.input = rate;
         for job in self.jobs_mut(key) {
@@ -154,7 +154,7 @@ impl SimFlink {
 
     /// A JobManager's process starts.
     pub fn start_job_manager(&mut self, key: &ClusterKey, start: JobManagerStart, now: Timestamp) {
-        self.advance(now);
+        self.advance_one(key, now);
         let profile = self.profile(key);
         let cluster = Cluster::new(key, start, profile, self.timings, now);
         self.journal.note(
@@ -171,7 +171,7 @@ impl SimFlink {
 
     /// A JobManager's process is gone, and with it the jobs it ran.
     pub fn stop_job_manager(&mut self, key: &ClusterKey, instance: &str, now: Timestamp) {
-        self.advance(now);
+        self.advance_one(key, now);
         let Some(clusters) = self.clusters.get_mut(key) else {
             return;
         };
@@ -191,11 +191,11 @@ impl SimFlink {
 
     /// These TaskManagers are registered; all others are gone.
     pub fn register_task_managers(&mut self, key: &ClusterKey, ids: &[String], now: Timestamp) {
-        self.advance(now);
+        self.advance_one(key, now);
         for cluster in self.clusters.get_mut(key).into_iter().flatten() {
             cluster.set_task_managers(ids, now);
         }
-        self.advance(now);
+        self.advance_one(key, now);
     }
 
     /// The high-availability metadata as it stands in Kubernetes; a JobManager that waits to lead will
@@ -217,23 +217,32 @@ impl SimFlink {
         self.leader(key).and_then(Cluster::ha)
     }
 
-    /// Let time pass until `now`.
+    /// Let time pass until `now`, for every cluster.
     pub fn advance(&mut self, now: Timestamp) {
-        for (key, clusters) in &mut self.clusters {
-            let produced = self.produced.entry(key.clone()).or_default();
-            let profile = self.profiles.entry(key.clone()).or_default();
-            produced.advance(profile.input, now);
-            cluster::elect(clusters, now);
-            for cluster in clusters {
-                let mut surroundings = cluster::Surroundings {
-                    key,
-                    storage: &mut self.storage,
-                    journal: &mut self.journal,
-                    produced: produced.total,
-                    ids: &mut self.ids,
-                };
-                cluster.advance(&mut surroundings, now);
-            }
+        let keys: Vec<ClusterKey> = self.clusters.keys().cloned().collect();
+        for key in keys {
+            self.advance_one(&key, now);
+        }
+    }
+
+    /// Let time pass for one cluster; they do not depend on each other.
+    fn advance_one(&mut self, key: &ClusterKey, now: Timestamp) {
+        let Some(clusters) = self.clusters.get_mut(key) else {
+            return;
+        };
+        let produced = self.produced.entry(key.clone()).or_default();
+        let profile = self.profiles.entry(key.clone()).or_default();
+        produced.advance(profile.input, now);
+        cluster::elect(clusters, now);
+        for cluster in clusters {
+            let mut surroundings = cluster::Surroundings {
+                key,
+                storage: &mut self.storage,
+                journal: &mut self.journal,
+                produced: produced.total,
+                ids: &mut self.ids,
+            };
+            cluster.advance(&mut surroundings, now);
         }
     }
 
@@ -244,7 +253,7 @@ impl SimFlink {
         asked: &Asked<'_>,
         now: Timestamp,
     ) -> Option<Answer> {
-        self.advance(now);
+        self.advance_one(key, now);
         let cluster = self
             .clusters
             .get_mut(key)?
@@ -262,20 +271,20 @@ impl SimFlink {
         };
         let answer = rest::answer(cluster, &mut surroundings, asked, now);
         self.touched += u64::from(asked.method != http::Method::GET);
-        self.advance(now);
+        self.advance_one(key, now);
         Some(answer)
     }
 
     /// A task of every job of this cluster throws; the jobs restart, or fail if `for_good`.
     pub fn fail_jobs(&mut self, key: &ClusterKey, message: &str, for_good: bool, now: Timestamp) {
-        self.advance(now);
+        self.advance_one(key, now);
         self.touched += 1;
         for cluster in self.clusters.get_mut(key).into_iter().flatten() {
             for job in cluster.jobs.values_mut() {
                 job.fail(message, for_good, now);
             }
         }
-        self.advance(now);
+        self.advance_one(key, now);
     }
 
     /// Flink's major and minor version of the newest JobManager of this cluster; (0, 0) if there is none.

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Node, condition, is_deleting, is_owned_by, is_ready, name, namespace, text, uid};
+use super::{Node, Sight, condition, is_deleting, is_ready, key, label, name, namespace, uid};
+use crate::api::{Failure, merge_patch};
+use crate::json::text;
 use crate::random::hex_of;
 
 /// Label that tells a Deployment's own pods from others it owns.
-pub(super) const TEMPLATE_HASH: &str = "pod-template-hash";
+const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// A time as Kubernetes writes it.
 pub(super) fn seconds(now: Timestamp) -> String {
@@ -15,73 +17,72 @@ pub(super) fn seconds(now: Timestamp) -> String {
 }
 
 impl Node {
-    pub(super) fn deployments(&mut self, now: Timestamp) {
-        let pods = self.api.list("pods", TEMPLATE_HASH);
-        for deployment in self.api.list("deployments", "") {
-            let mine: Vec<&Value> = pods
-                .iter()
-                .filter(|pod| {
-                    namespace(pod) == namespace(&deployment) && is_owned_by(pod, uid(&deployment))
-                })
-                .collect();
-            if !is_deleting(&deployment) {
-                self.scale(&deployment, &mine);
+    pub(super) fn deployments(&mut self, sight: &Sight, now: Timestamp) -> Result<(), Failure> {
+        for deployment in sight.deployments.iter() {
+            let mut pods = sight.owned_by(uid(deployment));
+            pods.retain(|pod| !label(pod, TEMPLATE_HASH).is_empty());
+            if !is_deleting(deployment) {
+                self.scale(deployment, &pods)?;
             }
-            self.deployment_status(&deployment, &mine, now);
+            self.deployment_status(deployment, &pods, now)?;
         }
+        Ok(())
     }
 
     /// Create missing pods, delete surplus ones; those of an old template go once a new one is ready.
-    fn scale(&mut self, deployment: &Value, pods: &[&Value]) {
+    fn scale(&mut self, deployment: &Value, pods: &[&Value]) -> Result<(), Failure> {
         let hash = template_hash(deployment);
         let replicas = replicas(deployment);
-        let (new, old): (Vec<&&Value>, Vec<&&Value>) = pods
+        let (new, old): (Vec<&Value>, Vec<&Value>) = pods
             .iter()
             .filter(|pod| !is_deleting(pod))
             .partition(|pod| label(pod, TEMPLATE_HASH) == hash);
         if refused(deployment).is_none() {
             for _ in new.len()..replicas {
-                self.create_pod(deployment, &hash);
+                self.create_pod(deployment, &hash)?;
             }
         }
-        for pod in new.iter().skip(replicas) {
-            self.api.delete("pods", namespace(pod), name(pod));
+        let superseded = replicas == 0 || new.iter().any(|pod| is_ready(pod));
+        let old = old.into_iter().filter(|_| superseded);
+        for pod in new.iter().skip(replicas).copied().chain(old) {
+            self.kube.delete("pods", key(pod), false)?;
         }
-        if replicas == 0 || new.iter().any(|pod| is_ready(pod)) {
-            for pod in old {
-                self.api.delete("pods", namespace(pod), name(pod));
-            }
-        }
+        Ok(())
     }
 
-    fn create_pod(&mut self, deployment: &Value, hash: &str) {
+    fn create_pod(&mut self, deployment: &Value, hash: &str) -> Result<(), Failure> {
         self.serial += 1;
         let template = deployment
             .pointer("/spec/template")
             .cloned()
             .unwrap_or_default();
-        let mut labels = template
-            .pointer("/metadata/labels")
-            .cloned()
-            .unwrap_or_else(|| json!({}));
-        if let Some(labels) = labels.as_object_mut() {
-            labels.insert(TEMPLATE_HASH.to_owned(), json!(hash));
-        }
-        let pod = json!({
+        let field = |pointer: &str| {
+            template
+                .pointer(pointer)
+                .cloned()
+                .unwrap_or_else(|| json!({}))
+        };
+        let mut labels = field("/metadata/labels");
+        merge_patch(&mut labels, &json!({ TEMPLATE_HASH: hash }));
+        self.kube.create(json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
                 "name": format!("{}-{hash}-{:05x}", name(deployment), self.serial),
                 "namespace": namespace(deployment),
                 "labels": labels,
-                "annotations": template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({})),
+                "annotations": field("/metadata/annotations"),
                 "ownerReferences": [owner_reference(deployment)],
             },
-            "spec": template.get("spec").cloned().unwrap_or_default(),
-        });
-        let _ = self.api.create(pod);
+            "spec": field("/spec"),
+        }))
     }
 
-    fn deployment_status(&self, deployment: &Value, pods: &[&Value], now: Timestamp) {
+    fn deployment_status(
+        &self,
+        deployment: &Value,
+        pods: &[&Value],
+        now: Timestamp,
+    ) -> Result<(), Failure> {
         let ready = pods
             .iter()
             .filter(|pod| is_ready(pod) && !is_deleting(pod))
@@ -93,27 +94,28 @@ impl Node {
             conditions.push(json!({ "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
                 "message": message, "lastTransitionTime": text(deployment, "/metadata/creationTimestamp") }));
         }
-        let status = json!({
+        let count = |count: usize| if count > 0 { json!(count) } else { Value::Null };
+        let change = json!({ "status": {
             "observedGeneration": deployment.pointer("/metadata/generation"),
-            "replicas": present, "updatedReplicas": present, "readyReplicas": ready,
-            "availableReplicas": ready, "unavailableReplicas": replicas(deployment).saturating_sub(ready),
+            "replicas": count(present), "updatedReplicas": count(present),
+            "readyReplicas": count(ready), "availableReplicas": count(ready),
+            "unavailableReplicas": count(replicas(deployment).saturating_sub(ready)),
             "conditions": conditions,
-        });
-        let key = (namespace(deployment), name(deployment));
-        let _ = self.api.merge(
-            "deployments",
-            key,
-            Some("status"),
-            &json!({ "status": status }),
-        );
+        }});
+        let mut after = deployment.clone();
+        merge_patch(&mut after, &change);
+        if after == *deployment {
+            return Ok(());
+        }
+        self.kube
+            .merge("deployments", key(deployment), Some("status"), &change)
     }
 }
 
 /// `Available`, with the time of its last change.
 fn available_condition(deployment: &Value, available: bool, now: Timestamp) -> Value {
     let status = if available { "True" } else { "False" };
-    let before = condition(deployment, "Available");
-    let since = match before {
+    let since = match condition(deployment, "Available") {
         None if !available => text(deployment, "/metadata/creationTimestamp").to_owned(),
         Some(before) if text(before, "/status") == status => {
             text(before, "/lastTransitionTime").to_owned()
@@ -145,11 +147,10 @@ pub(super) fn owner_reference(owner: &Value) -> Value {
 fn refused(deployment: &Value) -> Option<String> {
     let account = text(deployment, "/spec/template/spec/serviceAccountName");
     account.contains("missing").then(|| {
-        let namespace = namespace(deployment);
+        let (namespace, name) = key(deployment);
         format!(
-            "pods \"{}\" is forbidden: error looking up service account {namespace}/{account}: \
-             serviceaccount \"{account}\" not found",
-            name(deployment)
+            "pods \"{name}\" is forbidden: error looking up service account {namespace}/{account}: \
+             serviceaccount \"{account}\" not found"
         )
     })
 }
@@ -168,12 +169,4 @@ fn template_hash(deployment: &Value) -> String {
         .map(Value::to_string)
         .unwrap_or_default();
     hex_of(&template).chars().take(10).collect()
-}
-
-pub(super) fn label<'a>(value: &'a Value, key: &str) -> &'a str {
-    let labels = value.pointer("/metadata/labels");
-    labels
-        .and_then(|labels| labels.get(key))
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }

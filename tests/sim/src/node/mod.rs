@@ -2,7 +2,8 @@
 //!
 //! A test calls [`Node::tick`]; each tick is one round of everything: garbage collection, pods of
 //! Deployments, containers that start and end, JobManagers, the TaskManagers and high-availability
-//! ConfigMaps they ask for.
+//! ConfigMaps they ask for. It works on the in-memory API server and, through [`Remote`], on a real one
+//! that has neither controllers nor nodes.
 //!
 //! The rule: what stands in the API server is the only input; an image whose name contains `missing`
 //! cannot be pulled, one that contains `crash` ends at once, and a service account whose name contains
@@ -11,16 +12,23 @@
 mod config_maps;
 mod deployments;
 mod job_managers;
+mod kubernetes;
 mod pods;
+mod remote;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::api::ApiServer;
-use crate::flink::ClusterKey;
+pub use kubernetes::Kubernetes;
+pub use remote::Remote;
+
+use crate::api::{Failure, SharedFlink};
+use crate::flink::{ClusterKey, SimFlink};
+use crate::json::{items, text};
 
 /// How long things take on the node.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +53,8 @@ impl Default for NodeTimings {
 
 /// Controllers, kubelet and Flink's Kubernetes client in one.
 pub struct Node {
-    api: ApiServer,
+    kube: Box<dyn Kubernetes>,
+    flink: SharedFlink,
     /// How long things take.
     pub timings: NodeTimings,
     pods: BTreeMap<String, pods::Life>,
@@ -57,11 +66,91 @@ pub struct Node {
     serial: u64,
 }
 
-impl Node {
-    /// A node for the cluster of this API server.
-    pub fn new(api: ApiServer) -> Self {
+/// What stood in the API server at the beginning of a round.
+struct Sight {
+    deployments: Arc<Vec<Value>>,
+    pods: Arc<Vec<Value>>,
+    /// Positions of Deployments by uid.
+    makers: BTreeMap<String, usize>,
+    /// Positions of pods by the uid of an owner.
+    owned: BTreeMap<String, Vec<usize>>,
+    /// Positions of pods by cluster and component.
+    parts: BTreeMap<(ClusterKey, String), Vec<usize>>,
+    /// ConfigMaps of Flink's high availability by cluster.
+    ha: BTreeMap<ClusterKey, Vec<Value>>,
+}
+
+impl Sight {
+    fn new(deployments: Arc<Vec<Value>>, pods: Arc<Vec<Value>>, ha: &[Value]) -> Self {
+        let mut owned: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut parts: BTreeMap<(ClusterKey, String), Vec<usize>> = BTreeMap::new();
+        for (position, pod) in pods.iter().enumerate() {
+            for owner in items(pod, "/metadata/ownerReferences") {
+                owned
+                    .entry(text(owner, "/uid").to_owned())
+                    .or_default()
+                    .push(position);
+            }
+            let part = (cluster_of(pod), label(pod, "component").to_owned());
+            parts.entry(part).or_default().push(position);
+        }
+        let mut maps: BTreeMap<ClusterKey, Vec<Value>> = BTreeMap::new();
+        for map in ha {
+            maps.entry(cluster_of(map)).or_default().push(map.clone());
+        }
+        let makers = deployments.iter().enumerate();
+        let makers = makers
+            .map(|(position, maker)| (uid(maker).to_owned(), position))
+            .collect();
         Self {
-            api,
+            deployments,
+            pods,
+            makers,
+            owned,
+            parts,
+            ha: maps,
+        }
+    }
+
+    fn pods_at(&self, positions: Option<&Vec<usize>>) -> Vec<&Value> {
+        let positions = positions.into_iter().flatten();
+        positions
+            .filter_map(|position| self.pods.get(*position))
+            .collect()
+    }
+
+    /// Pods with an owner reference to this uid.
+    fn owned_by(&self, uid: &str) -> Vec<&Value> {
+        self.pods_at(self.owned.get(uid))
+    }
+
+    /// The Deployment that owns a pod.
+    fn maker(&self, pod: &Value) -> Option<&Value> {
+        let mut owners = items(pod, "/metadata/ownerReferences");
+        owners.find_map(|owner| self.deployments.get(*self.makers.get(text(owner, "/uid"))?))
+    }
+
+    /// Pods of one component of a cluster.
+    fn part(&self, cluster: &ClusterKey, component: &str) -> Vec<&Value> {
+        self.pods_at(self.parts.get(&(cluster.clone(), component.to_owned())))
+    }
+
+    fn maps(&self, cluster: &ClusterKey) -> &[Value] {
+        self.ha.get(cluster).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// The Flink cluster an object belongs to by its labels.
+fn cluster_of(object: &Value) -> ClusterKey {
+    ClusterKey::new(namespace(object), label(object, "app"))
+}
+
+impl Node {
+    /// A node for the cluster of this API server, whose JobManagers are simulated by `flink`.
+    pub fn new(kube: impl Kubernetes + 'static, flink: SharedFlink) -> Self {
+        Self {
+            kube: Box::new(kube),
+            flink,
             timings: NodeTimings::default(),
             pods: BTreeMap::new(),
             job_managers: BTreeMap::new(),
@@ -72,46 +161,51 @@ impl Node {
         }
     }
 
-    /// One round at `now`. Cheap when nothing is due.
-    pub fn tick(&mut self, now: Timestamp) {
+    /// One round at `now`. Cheap when nothing is due. What failed is tried again in the next round.
+    pub fn tick(&mut self, now: Timestamp) -> Result<(), Failure> {
         let due = self.wakes.is_some_and(|wakes| wakes <= now);
-        if !due && self.seen == Some(self.happened()) {
-            return;
+        if !due && self.seen.is_some() && self.seen == self.happened() {
+            return Ok(());
         }
         self.wakes = None;
-        self.api.collect_garbage();
-        self.api.flink().advance(now);
-        self.deployments(now);
-        self.kubelet(now);
-        self.job_managers(now);
+        self.kube.collect_garbage()?;
+        self.flink().advance(now);
+        let ha = self
+            .kube
+            .list("configmaps", "configmap-type=high-availability")?;
+        let sight = Sight::new(
+            self.kube.list("deployments", "")?,
+            self.kube.list("pods", "")?,
+            &ha,
+        );
+        self.deployments(&sight, now)?;
+        self.kubelet(&sight, now)?;
+        self.job_managers(&sight, now)?;
         // What this round wrote is looked at in the next.
         let happened = self.happened();
-        if self.seen == Some(happened) {
-            let next = self.api.flink().next_event();
+        if self.seen == happened {
+            let next = self.flink().next_event();
             self.wakes = self.wakes.into_iter().chain(next).min();
         } else {
             self.wakes = Some(now);
         }
-        self.seen = Some(happened);
+        self.seen = happened;
+        Ok(())
     }
 
-    fn happened(&self) -> (u64, u64) {
-        let touched = self.api.flink().touched();
-        (self.api.revision(), touched)
+    fn happened(&self) -> Option<(u64, u64)> {
+        let touched = self.flink().touched();
+        self.kube.revision().map(|revision| (revision, touched))
     }
 
     /// Look again at this time at the latest.
     fn wake_at(&mut self, at: Timestamp) {
         self.wakes = Some(self.wakes.map_or(at, |wakes| wakes.min(at)));
     }
-}
 
-/// The text at a JSON pointer; empty if there is none.
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    fn flink(&self) -> MutexGuard<'_, SimFlink> {
+        self.flink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn name(value: &Value) -> &str {
@@ -120,6 +214,10 @@ fn name(value: &Value) -> &str {
 
 fn namespace(value: &Value) -> &str {
     text(value, "/metadata/namespace")
+}
+
+fn key(value: &Value) -> (&str, &str) {
+    (namespace(value), name(value))
 }
 
 fn uid(value: &Value) -> &str {
@@ -131,27 +229,25 @@ fn is_deleting(value: &Value) -> bool {
 }
 
 fn is_owned_by(value: &Value, owner: &str) -> bool {
-    let owners = value
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array);
-    owners
-        .into_iter()
-        .flatten()
-        .any(|reference| text(reference, "/uid") == owner)
+    items(value, "/metadata/ownerReferences").any(|reference| text(reference, "/uid") == owner)
 }
 
-/// The status of a pod's condition.
+/// A condition of an object's status.
 fn condition<'a>(value: &'a Value, kind: &str) -> Option<&'a Value> {
-    let conditions = value
-        .pointer("/status/conditions")
-        .and_then(Value::as_array)?;
-    conditions
-        .iter()
-        .find(|condition| text(condition, "/type") == kind)
+    items(value, "/status/conditions").find(|condition| text(condition, "/type") == kind)
 }
 
 fn is_ready(pod: &Value) -> bool {
     condition(pod, "Ready").is_some_and(|ready| text(ready, "/status") == "True")
+}
+
+/// A label of an object; empty if it has none.
+fn label<'a>(value: &'a Value, name: &str) -> &'a str {
+    let labels = value.pointer("/metadata/labels");
+    labels
+        .and_then(|labels| labels.get(name))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! A cluster as the operator would make it, and what becomes of it.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flink_crds::FlinkJobState;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::flink::{Asked, ClusterKey, Happening};
+use super::{Node, Remote};
+use crate::flink::{Asked, ClusterKey, Happening, SimFlink};
 use crate::{SimClock, World};
 
 const JOB: &str = "197eaf09ad877d34360d12055ada4107";
@@ -364,6 +366,48 @@ fn standalone_task_managers_come_from_a_deployment() {
         [(Some("file:/sp/1"), 77)]
     );
     assert_eq!(stage.pods("taskmanager").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_beside_a_server_it_reaches_by_requests_does_the_same() {
+    let stage = Stage::new();
+    let flink = Arc::new(Mutex::new(SimFlink::new()));
+    let remote = Remote::new(stage.world.client());
+    let mut node = Node::new(remote, Arc::clone(&flink));
+    let clock = stage.world.clock.clone();
+    let key = stage.key.clone();
+    stage.config_map("");
+    stage.deployment("flink:1.20");
+    let world = stage.world.clone();
+    let rounds = move |node: &mut Node, seconds: u64| {
+        for _ in 0..seconds * 2 {
+            node.tick(clock.now()).unwrap();
+            clock.advance(Duration::from_millis(500));
+        }
+    };
+    tokio::task::spawn_blocking(move || {
+        rounds(&mut node, 20);
+        let states = flink.lock().unwrap().job_states(&key);
+        assert_eq!(states[JOB], FlinkJobState::Running);
+        assert!(
+            world
+                .api
+                .get("configmaps", "prod", "orders-cluster-config-map")
+                .is_some()
+        );
+        assert_eq!(world.api.list("pods", "").len(), 3);
+        world.api.delete_with(
+            "deployments",
+            ("prod", "orders"),
+            &json!({ "propagationPolicy": "Foreground" }),
+        );
+        rounds(&mut node, 10);
+        assert_eq!(world.api.list("pods", "").len(), 0);
+        assert_eq!(world.api.get("deployments", "prod", "orders"), None);
+        assert_eq!(flink.lock().unwrap().clusters().count(), 0);
+    })
+    .await
+    .unwrap();
 }
 
 #[test]

@@ -1,0 +1,44 @@
+//! Reading JSON documents by path.
+//!
+//! `serde_json`'s own pointers unescape every segment into a new string; these documents are read so
+//! often that it shows.
+
+use serde_json::Value;
+
+/// The value at a path such as `/metadata/name`; segments are taken as they are.
+pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('/')
+        .skip(1)
+        .try_fold(value, |value, segment| match value {
+            Value::Array(items) => items.get(segment.parse::<usize>().ok()?),
+            value => value.get(segment),
+        })
+}
+
+/// The text at a path; empty if there is none.
+pub(crate) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    at(value, path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Elements of the list at a path.
+pub(crate) fn items<'a>(value: &'a Value, path: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    at(value, path)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_path_leads_through_objects_and_lists() {
+        let value = json!({ "a": { "b": [{ "c": "x" }] } });
+        assert_eq!(text(&value, "/a/b/0/c"), "x");
+        assert_eq!(text(&value, "/a/b/1/c"), "");
+        assert_eq!(items(&value, "/a/b").count(), 1);
+        assert_eq!(items(&value, "/a/none").count(), 0);
+    }
+}
