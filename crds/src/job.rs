@@ -102,7 +102,6 @@ pub enum JobState {
 /// How a job's state survives a change of its spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
 #[expect(
     missing_docs,
     reason = "described in the schema of `JobSpec::upgrade_mode`"

@@ -14,9 +14,11 @@ const DEPLOYED: &str = "has(self.spec) && has(oldSelf.spec) && has(oldSelf.statu
     && has(oldSelf.status.reconciliationStatus) \
     && has(oldSelf.status.reconciliationStatus.lastReconciledSpec)";
 
-/// A rule on how `spec` may change once something is deployed.
-fn once_deployed(rule: &str) -> Rule {
-    Rule::new(format!("!({DEPLOYED}) || ({rule})")).reason(Reason::FieldValueForbidden)
+/// A rule on how `field` may change once something is deployed.
+fn once_deployed(field: &str, rule: &str) -> Rule {
+    Rule::new(format!("!({DEPLOYED}) || ({rule})"))
+        .field_path(field)
+        .reason(Reason::FieldValueForbidden)
 }
 
 /// The name is a DNS label of at most `length` characters that begins with a letter.
@@ -43,41 +45,41 @@ pub(crate) fn deployment_name() -> Rule {
 /// A session job stays with its cluster.
 pub(crate) fn deployment_name_stays() -> Rule {
     once_deployed(
+        ".spec.deploymentName",
         "has(self.spec.deploymentName) == has(oldSelf.spec.deploymentName) && \
          (!has(self.spec.deploymentName) || self.spec.deploymentName == oldSelf.spec.deploymentName)",
     )
-    .message("spec.deploymentName cannot change: create a new FlinkSessionJob instead")
+    .message("cannot change: create a new FlinkSessionJob instead")
 }
 
 /// An application stays an application, a session cluster stays one.
 pub(crate) fn job_stays() -> Rule {
-    once_deployed("has(self.spec.job) == has(oldSelf.spec.job)").message(
-        "an application cannot become a session cluster or the reverse: spec.job cannot be added \
-         or removed; create a new FlinkDeployment instead",
+    once_deployed(".spec.job", "has(self.spec.job) == has(oldSelf.spec.job)").message(
+        "cannot be added or removed, since an application cannot become a session cluster or the \
+         reverse: create a new FlinkDeployment instead",
     )
 }
 
 /// Native stays native, standalone stays standalone.
 pub(crate) fn mode_stays() -> Rule {
     once_deployed(
+        ".spec.mode",
         "(has(self.spec.mode) && self.spec.mode == 'standalone') == \
          (has(oldSelf.spec.mode) && oldSelf.spec.mode == 'standalone')",
     )
-    .message("spec.mode cannot change: create a new FlinkDeployment instead")
+    .message("cannot change: create a new FlinkDeployment instead")
 }
 
 /// Redeploying from a savepoint needs one.
 pub(crate) fn redeploy_has_savepoint() -> Rule {
     once_deployed(
+        ".spec.job.savepointRedeployNonce",
         "!has(self.spec.job) || !has(self.spec.job.savepointRedeployNonce) || \
          has(self.spec.job.initialSavepointPath) || (has(oldSelf.spec.job) && \
          has(oldSelf.spec.job.savepointRedeployNonce) && \
          self.spec.job.savepointRedeployNonce == oldSelf.spec.job.savepointRedeployNonce)",
     )
-    .message(
-        "a change of spec.job.savepointRedeployNonce needs spec.job.initialSavepointPath, the \
-         savepoint to redeploy from",
-    )
+    .message("a change needs spec.job.initialSavepointPath, the savepoint to redeploy from")
 }
 
 /// An application's parallelism is positive, or follows from the number of task managers.
@@ -117,7 +119,7 @@ pub(crate) fn positive() -> Rule {
 /// One kind of snapshot.
 pub(crate) fn savepoint_or_checkpoint() -> Rule {
     Rule::new("has(self.savepoint) != has(self.checkpoint)")
-        .message("exactly one of spec.savepoint and spec.checkpoint must be set")
+        .message("exactly one of savepoint and checkpoint must be set")
 }
 
 /// A snapshot that is to be taken is one of a job.
@@ -127,8 +129,5 @@ pub(crate) fn job_reference() -> Rule {
          self.savepoint.alreadyExists) || (has(self.jobReference) && \
          has(self.jobReference.kind) && has(self.jobReference.name))",
     )
-    .message(
-        "spec.jobReference with kind and name must be set, unless spec.savepoint.alreadyExists is \
-         true",
-    )
+    .message("jobReference with kind and name must be set, unless savepoint.alreadyExists is true")
 }

@@ -108,7 +108,12 @@ fn compare_rules(old: &JSONSchemaProps, new: &JSONSchemaProps, path: &str, found
         let mut before = old.x_kubernetes_validations.iter().flatten();
         if !before.any(|other| other.rule == rule.rule) {
             let message = rule.message.clone().unwrap_or_else(|| rule.rule.clone());
-            found.add(path, BreakKind::Narrowed, format!("rule: {message}"));
+            let at = rule.field_path.as_deref().unwrap_or_default();
+            found.add(
+                format!("{path}{at}").trim_start_matches('.'),
+                BreakKind::Narrowed,
+                format!("rule: {message}"),
+            );
         }
     }
 }

@@ -9,6 +9,9 @@ use serde_json::{Map, Number, Value};
 
 use crate::FlinkConfiguration;
 
+/// Parallelism by vertex, `id:n,id:n`: a map whose order is an accident.
+const OVERRIDES: &str = "pipeline.jobvertex-parallelism-overrides";
+
 /// An object of the written form.
 pub(super) struct Shape(&'static [Field]);
 
@@ -167,7 +170,10 @@ impl Shape {
                     Value::Object(shape.meaning(inner).into_iter().collect())
                 }
                 (Value::Object(inner), Some(Kind::Configuration)) => {
-                    let flat = FlinkConfiguration(inner.clone()).flattened();
+                    let mut flat = FlinkConfiguration(inner.clone()).flattened();
+                    if let Some(overrides) = flat.get_mut(OVERRIDES) {
+                        sort_entries(overrides);
+                    }
                     flat.into_iter()
                         .map(|(key, value)| (key, Value::from(value)))
                         .collect()
@@ -222,6 +228,12 @@ fn plain_meaning(value: &Value) -> Value {
         Value::Number(number) => Value::Number(whole(number)),
         other => other.clone(),
     }
+}
+
+fn sort_entries(map: &mut String) {
+    let mut entries: Vec<&str> = map.split(',').map(str::trim).collect();
+    entries.sort_unstable();
+    *map = entries.join(",");
 }
 
 /// 2 for 2.0; any other number as it is.

@@ -81,6 +81,22 @@ fn a_different_spec_is_not_equal() {
 }
 
 #[test]
+fn the_order_of_parallelism_overrides_makes_no_difference() {
+    let with = |overrides: &str| -> RecordedSpec {
+        let spec = FlinkDeploymentSpec {
+            flink_configuration: Some(FlinkConfiguration::from_iter([(
+                "pipeline.jobvertex-parallelism-overrides",
+                overrides,
+            )])),
+            ..FlinkDeploymentSpec::default()
+        };
+        RecordedSpec::new(&spec, false)
+    };
+    assert_eq!(with("a:4,b:1"), with("b:1,a:4"));
+    assert_ne!(with("a:4,b:1"), with("a:4,b:2"));
+}
+
+#[test]
 fn the_form_with_object_metadata_loses_only_that() {
     let recorded = read(WITH_METADATA);
     assert!(!recorded.is_first_deployment());

@@ -16,6 +16,7 @@ mod released;
 mod rules;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -26,12 +27,12 @@ fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
+/// All CRDs, made once.
+static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(flink_crds::all);
+
 /// The CRD of a kind.
-fn crd(kind: &str) -> CustomResourceDefinition {
-    flink_crds::all()
-        .into_iter()
-        .find(|crd| crd.spec.names.kind == kind)
-        .unwrap()
+fn crd(kind: &str) -> &'static CustomResourceDefinition {
+    CRDS.iter().find(|crd| crd.spec.names.kind == kind).unwrap()
 }
 
 /// The schema of a CRD's one version.

@@ -114,7 +114,7 @@ fn manifests_hold_only_fields_that_the_schema_keeps_and_types_it_accepts() {
     for (file, document) in manifests() {
         let crd = crd(kind_of(&document));
         for part in ["spec", "status"] {
-            let schema = &schema(&crd).properties.as_ref().unwrap()[part];
+            let schema = &schema(crd).properties.as_ref().unwrap()[part];
             if let Some(value) = document.get(part) {
                 check(schema, value, &format!("{file}: {part}"));
             }
