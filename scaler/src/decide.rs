@@ -1,22 +1,43 @@
 //! All vertices together: whether the job is rescaled, and to what.
+//!
+//! The rule: total. Whatever goes in, a verdict with its reason comes out, and nothing is rescaled on
+//! what is unknown. The job moves as a whole: if one vertex is outside its band, all that would be
+//! better off otherwise move with it; if none is, none moves. Tests are in `tests/`.
+
+mod limits;
+mod vertex;
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    evaluate::{Evaluated, Evaluation, adaptive, apache},
     guard,
-    history::History,
-    reason::Reason,
-    settings::{Mode, Settings},
-    topology::JobGraph,
-    tracking,
-    verdict::{Action, Situation, Verdict},
+    history::{Change, History, Outcome, Scaling},
+    reason::{Block, Missing, Reason, VertexReason},
+    settings::{Mode, Profile, Settings},
+    topology::{JobGraph, Topology, VertexId},
+    tracking::{self, signed},
+    units::Rate,
+    verdict::{Action, Situation, Verdict, VertexVerdict},
     window::Window,
 };
 
-/// When to ask again if nothing else says so.
+/// When to ask again, if nothing says when it is worth it.
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
-/// What to do with the job now. Total: whatever goes in, a verdict with its reason comes out.
+/// What a decision is made from.
+pub(crate) struct Context<'a> {
+    settings: &'a Settings,
+    topology: &'a Topology<'a>,
+    history: &'a History,
+    situation: &'a Situation,
+    /// How long a rescale is expected to take.
+    restart: SignedDuration,
+}
+
+/// What to do with the job now.
 pub fn step(
     settings: &Settings,
     graph: &JobGraph,
@@ -24,22 +45,22 @@ pub fn step(
     history: &History,
     situation: &Situation,
 ) -> Verdict {
-    let hold = |reason, history: History| Verdict {
+    let refuse = |reason| Verdict {
         action: Action::Hold(reason),
         vertices: Vec::new(),
         blocked_by: Vec::new(),
-        next_evaluation: after(situation.now, AGAIN),
-        history,
+        next_evaluation: later(situation.now, AGAIN),
+        history: history.clone(),
     };
     if settings.effective_mode() == Mode::Off {
-        return hold(Reason::Off, history.clone());
+        return refuse(Reason::Off);
     }
     if let Some(error) = settings.check().first() {
-        return hold(Reason::Settings(error.to_string()), history.clone());
+        return refuse(Reason::Settings(error.to_string()));
     }
     let topology = match graph.topology() {
         Ok(topology) => topology,
-        Err(error) => return hold(Reason::Graph(error), history.clone()),
+        Err(error) => return refuse(Reason::Graph(error)),
     };
     let started = guard::started(window, situation);
     let history = tracking::settle(
@@ -50,19 +71,250 @@ pub fn step(
         (situation.now, started),
     );
     let blocked_by = guard::blocks(settings, &topology, window, &history, situation);
-    let reason = blocked_by.first().cloned().map_or(
-        Reason::Collecting {
-            have: SignedDuration::ZERO,
-            need: tracking::signed(settings.metrics_window),
-        },
-        Reason::Blocked,
-    );
-    Verdict {
-        blocked_by,
-        ..hold(reason, history)
+    let context = Context {
+        settings,
+        topology: &topology,
+        history: &history,
+        situation,
+        restart: tracking::restart_time(settings, &history),
+    };
+    if let Some(block) = blocked_by.iter().find(|block| block.spoils_readings()) {
+        let verdict = context.hold(Reason::Blocked(block.clone()), context.untouched(None));
+        return Verdict {
+            blocked_by,
+            ..verdict
+        };
+    }
+    context.evaluated(window, started.unwrap_or(situation.now), blocked_by)
+}
+
+impl Context<'_> {
+    fn evaluated(&self, window: &Window, started: Timestamp, blocked_by: Vec<Block>) -> Verdict {
+        let now = self.situation.now;
+        let (evaluation, down) = match self.settings.profile {
+            Profile::Apache => {
+                let evaluation = apache::evaluate(self.settings, self.topology, window, now);
+                let full_at = apache::full_at(self.settings, window, started, now);
+                if now < full_at || window.len() < 2 {
+                    let need = signed(self.settings.metrics_window);
+                    let have = need
+                        .saturating_sub(full_at.duration_since(now))
+                        .max(SignedDuration::ZERO);
+                    let vertices = self.untouched(Some(&evaluation));
+                    return self.hold(Reason::Collecting { have, need }, vertices);
+                }
+                (evaluation, true)
+            }
+            Profile::Adaptive => {
+                let stable = later(started, signed(self.settings.stabilization_interval));
+                let (evaluation, evidence) =
+                    adaptive::evaluate(self.settings, self.topology, window, (stable, now));
+                if let adaptive::Evidence::Thin {
+                    have,
+                    need,
+                    changed,
+                } = evidence
+                {
+                    let reason = if changed {
+                        Reason::LoadChanging { since: have, need }
+                    } else {
+                        Reason::Collecting { have, need }
+                    };
+                    return self.hold(reason, self.untouched(Some(&evaluation)));
+                }
+                (evaluation, evidence == adaptive::Evidence::Full)
+            }
+        };
+        self.decided(&evaluation, down, blocked_by)
+    }
+
+    /// The decision on a full evaluation. `down` tells whether the evidence allows to scale down.
+    fn decided(&self, evaluation: &Evaluation, down: bool, blocked_by: Vec<Block>) -> Verdict {
+        let mut delayed = self.history.delayed.clone();
+        let limited = limits::of(self, evaluation);
+        let mut vertices: Vec<VertexVerdict> = Vec::with_capacity(evaluation.vertices.len());
+        for (position, evaluated) in evaluation.vertices.iter().enumerate() {
+            let subject = vertex::Subject {
+                context: self,
+                position,
+                evaluated,
+                backlog: evaluation.backlog,
+                down,
+                limited: limited.get(position).and_then(Option::as_ref),
+            };
+            vertices.extend(subject.verdict(&mut delayed));
+        }
+        let outside = |vertex: &&VertexVerdict| vertex.changes() && vertex.outside_band;
+        let (up, fewer): (Vec<_>, Vec<_>) = vertices
+            .iter()
+            .filter(outside)
+            .partition(|vertex| vertex.target > vertex.current);
+        let (up, fewer) = (up.len(), fewer.len());
+        if up + fewer == 0 {
+            let moves = vertices.iter().any(VertexVerdict::changes);
+            vertices.iter_mut().for_each(stay);
+            let reason = if moves {
+                Reason::WithinBand
+            } else {
+                Reason::Balanced
+            };
+            let history = History {
+                delayed,
+                ..self.history.clone()
+            };
+            return Verdict {
+                blocked_by,
+                history,
+                ..self.hold(reason, vertices)
+            };
+        }
+        let reason = Reason::OutsideBand { up, down: fewer };
+        let history = History {
+            delayed,
+            ..self.history.clone()
+        };
+        let verdict = Verdict {
+            history,
+            ..self.hold(reason.clone(), vertices)
+        };
+        self.acted(verdict, reason, blocked_by)
+    }
+
+    /// What follows when something should change: advice, a veto, or the rescale.
+    fn acted(&self, mut verdict: Verdict, reason: Reason, blocked_by: Vec<Block>) -> Verdict {
+        let wanted = verdict.recommended();
+        let requested =
+            |(id, n): (&VertexId, &u32)| self.situation.applied_overrides.get(id) == Some(n);
+        verdict.blocked_by = blocked_by;
+        if self.settings.effective_mode() != Mode::Auto {
+            verdict.action = Action::Advise;
+        } else if let Some(block) = verdict.blocked_by.first() {
+            verdict.action = Action::Hold(Reason::Blocked(block.clone()));
+        } else if wanted.iter().all(requested) {
+            verdict.action = Action::Hold(Reason::AlreadyRequested);
+        } else {
+            let overrides = self.overrides(&verdict.vertices);
+            verdict.history = self.scaled(&verdict.vertices);
+            verdict.action = Action::Scale { overrides, reason };
+        }
+        verdict
+    }
+
+    /// The parallelism of every vertex that may be scaled, and the user's own for those that may not.
+    fn overrides(&self, vertices: &[VertexVerdict]) -> BTreeMap<VertexId, u32> {
+        let of = |vertex: &VertexVerdict| {
+            if self.excluded(&vertex.id) {
+                self.situation.user_overrides.get(&vertex.id).copied()
+            } else {
+                Some(vertex.target)
+            }
+        };
+        vertices
+            .iter()
+            .filter_map(|vertex| Some((vertex.id.clone(), of(vertex)?)))
+            .collect()
+    }
+
+    /// The history with this rescale. Scale-downs that waited have had their say.
+    fn scaled(&self, vertices: &[VertexVerdict]) -> History {
+        let change = |vertex: &VertexVerdict| Change {
+            from: vertex.current,
+            to: vertex.target,
+            true_rate: vertex.true_rate,
+            expected_rate: vertex.expected_rate,
+            target_rate: vertex.target_rate,
+        };
+        let mut history = History {
+            delayed: BTreeMap::new(),
+            ..self.history.clone()
+        };
+        let changing = vertices.iter().filter(|vertex| vertex.changes());
+        history.scalings.push(Scaling {
+            at: self.situation.now,
+            vertices: changing
+                .map(|vertex| (vertex.id.clone(), change(vertex)))
+                .collect(),
+            outcome: Outcome::Open,
+        });
+        let count = usize::try_from(self.settings.history_max_count).unwrap_or(usize::MAX);
+        history.trim(
+            self.situation.now,
+            signed(self.settings.history_max_age),
+            count,
+        );
+        history
+    }
+
+    fn excluded(&self, id: &VertexId) -> bool {
+        self.settings
+            .vertex_exclude_ids
+            .iter()
+            .any(|excluded| excluded == id.as_str())
+    }
+
+    fn hold(&self, reason: Reason, vertices: Vec<VertexVerdict>) -> Verdict {
+        Verdict {
+            next_evaluation: self.next_evaluation(&reason),
+            action: Action::Hold(reason),
+            vertices,
+            blocked_by: Vec::new(),
+            history: self.history.clone(),
+        }
+    }
+
+    /// When the reason may have gone.
+    fn next_evaluation(&self, reason: &Reason) -> Timestamp {
+        let now = self.situation.now;
+        let soon = later(now, AGAIN);
+        match reason {
+            Reason::Blocked(Block::Stabilizing { until } | Block::TooSoon { until }) => {
+                soon.max(*until)
+            }
+            Reason::Collecting { have, need } | Reason::LoadChanging { since: have, need } => soon
+                .min(later(
+                    now,
+                    need.saturating_sub(*have).max(SignedDuration::from_secs(1)),
+                )),
+            _ => soon,
+        }
+    }
+
+    /// Every vertex as it is, with the figures there are.
+    fn untouched(&self, evaluation: Option<&Evaluation>) -> Vec<VertexVerdict> {
+        let nothing = Evaluated::unknown(Missing::Readings);
+        let of = |position: usize| {
+            let evaluated = evaluation
+                .and_then(|e| e.vertices.get(position))
+                .unwrap_or(&nothing);
+            let subject = vertex::Subject {
+                context: self,
+                position,
+                evaluated,
+                backlog: evaluation.is_some_and(|evaluation| evaluation.backlog),
+                down: false,
+                limited: None,
+            };
+            subject.untouched(VertexReason::Unknown(Missing::Readings))
+        };
+        (0..self.topology.vertices().len()).filter_map(of).collect()
     }
 }
 
-fn after(now: Timestamp, wait: SignedDuration) -> Timestamp {
-    now.saturating_add(wait).unwrap_or(now)
+/// Nothing is outside its band: what would be a little better stays as it is.
+fn stay(vertex: &mut VertexVerdict) {
+    if vertex.changes() {
+        vertex.target = vertex.current;
+        vertex.expected_rate = vertex.true_rate;
+        vertex.reason = VertexReason::Stable;
+        vertex.limit = None;
+    }
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(at)
+}
+
+/// The rate times `to / from`.
+pub(crate) fn scaled_rate(rate: Rate, from: u32, to: u32) -> Rate {
+    Rate::new(rate.get() * f64::from(to) / f64::from(from.max(1))).unwrap_or(rate)
 }

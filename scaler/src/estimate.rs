@@ -1,4 +1,281 @@
-//! Numbers from readings.
+//! From readings to numbers that can be relied on: what moved between two samples, means, how sure a
+//! mean is, and where a level changed.
+//!
+//! The rule: a number comes from counters over time that really passed between two readings. What was
+//! not read, stood still because Flink had not refreshed it, or ran backwards is left out, never guessed.
+//! Tests are in `estimate/tests.rs`.
+
+#[cfg(test)]
+mod tests;
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use crate::{
+    sample::{Sample, VertexReading},
+    topology::VertexId,
+    units::{Rate, Ratio, Records},
+};
+
+/// The clock of the tasks and the clock of the samples may differ by this factor, both ways.
+const CLOCKS_AGREE: std::ops::RangeInclusive<f64> = 0.5..=2.0;
+
+/// Below this busy share, in milliseconds per second, the ratio of busiest to mean subtask is noise.
+const SKEW_NEEDS_BUSY_MS: f64 = 50.0;
+
+/// What happened at one vertex between two readings that differ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// Start, in seconds since the first sample.
+    pub start: f64,
+    /// End, in seconds since the first sample.
+    pub end: f64,
+    /// Time the tasks worked, in seconds.
+    pub seconds: f64,
+    /// Records read.
+    pub records_in: Option<f64>,
+    /// Records written.
+    pub records_out: Option<f64>,
+    /// Busy share, mean over subtasks.
+    pub busy: Option<f64>,
+    /// Share under backpressure.
+    pub backpressured: Option<f64>,
+    /// Idle share.
+    pub idle: Option<f64>,
+    /// Growth of what waits, in records.
+    pub pending_growth: Option<f64>,
+}
+
+/// The readings of one vertex over the samples.
+///
+/// Flink answers from a store that it refreshes every few seconds, so several samples may carry the same
+/// reading. Such repetitions tell nothing: only samples in which a counter moved are used. And because
+/// busy, idle and backpressured time of a subtask add up to the time that passed, their sum is the
+/// clock of the very readings, free of any delay on the way:
+///
+/// | | busy ms | idle ms | backpressured ms | records |
+/// | --- | --- | --- | --- | --- |
+/// | first | 1000 | 800 | 200 | 500 |
+/// | second | 5000 | 1600 | 1400 | 2500 |
+/// | between | 4000 | 800 | 1200 | 2000 |
+///
+/// With 2 subtasks (4000 + 800 + 1200) / 2 = 3 s passed, so the rate is 2000 / 3 = 667 records/s and the
+/// busy share 4000 / 6000 = 0.67, whatever the clock of the samples says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series {
+    /// What happened between readings, oldest first.
+    pub intervals: Vec<Interval>,
+    /// The newest reading of what waits.
+    pub pending: Option<Records>,
+    /// How many times as busy as the mean the busiest subtask is.
+    pub skew: f64,
+}
+
+impl Series {
+    /// The series of one vertex.
+    pub fn of<'s>(id: &VertexId, samples: impl Iterator<Item = &'s Sample>) -> Self {
+        let mut origin = None;
+        let mut readings: Vec<(f64, &VertexReading)> = Vec::new();
+        let mut repeated = false;
+        for sample in samples {
+            let origin = *origin.get_or_insert(sample.at);
+            let at = sample.at.duration_since(origin).as_secs_f64();
+            let Some(reading) = sample.vertices.get(id) else {
+                continue;
+            };
+            match readings.last() {
+                Some((_, last)) if !moved(last, reading) => repeated = true,
+                _ => readings.push((at, reading)),
+            }
+        }
+        let mut intervals: Vec<Interval> = readings
+            .windows(2)
+            .filter_map(|pair| between(pair.first()?, pair.last()?))
+            .collect();
+        let own_clock = readings
+            .iter()
+            .all(|(_, reading)| task_ms(reading).is_some());
+        if repeated && !own_clock && intervals.len() > 1 {
+            // Nobody knows how old the first reading already was.
+            intervals.remove(0);
+        }
+        Self {
+            intervals,
+            pending: readings
+                .last()
+                .and_then(|(_, r)| Records::new(r.pending_records?)),
+            skew: skew(readings.iter().map(|(_, reading)| *reading)),
+        }
+    }
+
+    /// The part that begins at this second.
+    #[must_use]
+    pub fn since(&self, second: f64) -> Self {
+        let from = self
+            .intervals
+            .partition_point(|interval| interval.start < second);
+        Self {
+            intervals: self.intervals.get(from..).unwrap_or_default().to_vec(),
+            ..*self
+        }
+    }
+
+    /// Seconds from the first reading to the last.
+    pub fn span(&self) -> f64 {
+        match (self.intervals.first(), self.intervals.last()) {
+            (Some(first), Some(last)) => last.end - first.start,
+            _ => 0.0,
+        }
+    }
+
+    /// Records read per second.
+    pub fn rate_in(&self) -> Option<Rate> {
+        self.rate(|interval| interval.records_in)
+    }
+
+    /// Records written per second.
+    pub fn rate_out(&self) -> Option<Rate> {
+        self.rate(|interval| interval.records_out)
+    }
+
+    /// Growth per second of what waits, negative while it shrinks.
+    pub fn pending_slope(&self) -> Option<f64> {
+        self.per_second(|interval| interval.pending_growth)
+    }
+
+    /// Busy share, mean over time and subtasks.
+    pub fn busy(&self) -> Option<Ratio> {
+        self.share(|interval| interval.busy)
+    }
+
+    /// Share of time under backpressure.
+    pub fn backpressured(&self) -> Option<Ratio> {
+        self.share(|interval| interval.backpressured)
+    }
+
+    /// Idle share.
+    pub fn idle(&self) -> Option<Ratio> {
+        self.share(|interval| interval.idle)
+    }
+
+    fn rate(&self, records: impl Fn(&Interval) -> Option<f64>) -> Option<Rate> {
+        Rate::new(self.per_second(records)?)
+    }
+
+    fn per_second(&self, value: impl Fn(&Interval) -> Option<f64>) -> Option<f64> {
+        let known = || {
+            self.intervals
+                .iter()
+                .filter_map(|i| Some((value(i)?, i.seconds)))
+        };
+        let (sum, seconds) = known().fold((0.0, 0.0), |(a, b), (value, s)| (a + value, b + s));
+        (seconds > 0.0).then_some(sum / seconds)
+    }
+
+    fn share(&self, share: impl Fn(&Interval) -> Option<f64>) -> Option<Ratio> {
+        let weighted = self.per_second(|i| Some(share(i)? * i.seconds))?;
+        Ratio::new(weighted.clamp(0.0, 1.0))
+    }
+}
+
+/// Whether any counter, or what waits, moved.
+fn moved(last: &VertexReading, new: &VertexReading) -> bool {
+    let counters = |r: &VertexReading| {
+        [
+            r.records_in,
+            r.records_out,
+            r.accumulated_busy_ms,
+            r.accumulated_backpressured_ms,
+            r.accumulated_idle_ms,
+            r.pending_records,
+        ]
+    };
+    let known = |counters: &[Option<f64>]| counters.iter().any(Option::is_some);
+    let (before, after) = (counters(last), counters(new));
+    // Without any counter there is no telling; gauges count then, and they are read anew each time.
+    before != after || !known(&after)
+}
+
+/// What happened between two readings; `None` if a counter ran backwards or no time passed.
+fn between((t1, r1): &(f64, &VertexReading), (t2, r2): &(f64, &VertexReading)) -> Option<Interval> {
+    let wall = t2 - t1;
+    if wall <= 0.0 || r2.parallelism == 0 {
+        return None;
+    }
+    let records_in = counted(r1.records_in, r2.records_in)?;
+    let records_out = counted(r1.records_out, r2.records_out)?;
+    let busy = counted(r1.accumulated_busy_ms, r2.accumulated_busy_ms)?;
+    let backpressured = counted(
+        r1.accumulated_backpressured_ms,
+        r2.accumulated_backpressured_ms,
+    )?;
+    let idle = counted(r1.accumulated_idle_ms, r2.accumulated_idle_ms)?;
+    let subtasks = f64::from(r2.parallelism);
+    let total = busy
+        .zip(backpressured)
+        .zip(idle)
+        .map(|((a, b), c)| a + b + c);
+    let own = total
+        .map(|ms| ms / 1000.0 / subtasks)
+        .filter(|s| CLOCKS_AGREE.contains(&(s / wall)));
+    let seconds = own.unwrap_or(wall);
+    let share = |ms: Option<f64>, gauge: Option<f64>| {
+        let counted = ms.map(|ms| ms / 1000.0 / subtasks / seconds);
+        let share = counted.or_else(|| gauge.and_then(known).map(|ms| ms / 1000.0))?;
+        Some(share.clamp(0.0, 1.0))
+    };
+    Some(Interval {
+        start: *t1,
+        end: *t2,
+        seconds,
+        records_in,
+        records_out,
+        busy: share(busy, r2.busy_avg_ms_per_s.or(r2.busy_ms_per_s)),
+        backpressured: share(backpressured, r2.backpressured_ms_per_s),
+        idle: share(idle, r2.idle_ms_per_s),
+        pending_growth: r1
+            .pending_records
+            .and_then(known)
+            .zip(r2.pending_records.and_then(known))
+            .map(|(a, b)| b - a),
+    })
+}
+
+/// By how much a counter grew: `Some(None)` if it was not read both times, `None` if it ran backwards.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one ends the interval with `?`"
+)]
+fn counted(before: Option<f64>, after: Option<f64>) -> Option<Option<f64>> {
+    match before.and_then(known).zip(after.and_then(known)) {
+        Some((before, after)) if after < before => None,
+        both => Some(both.map(|(before, after)| after - before)),
+    }
+}
+
+/// A reading that is a quantity.
+fn known(value: f64) -> Option<f64> {
+    (value.is_finite() && value >= 0.0).then_some(value)
+}
+
+/// Time that all subtasks have been at work, if all three parts of it were read.
+fn task_ms(reading: &VertexReading) -> Option<f64> {
+    let parts = [
+        reading.accumulated_busy_ms,
+        reading.accumulated_backpressured_ms,
+        reading.accumulated_idle_ms,
+    ];
+    parts.into_iter().map(|part| part.and_then(known)).sum()
+}
+
+/// Busiest over mean subtask, between 1 and the number of subtasks; 1 if it cannot be told.
+fn skew<'r>(readings: impl Iterator<Item = &'r VertexReading>) -> f64 {
+    let ratio = |r: &VertexReading| {
+        let (most, average) = (known(r.busy_ms_per_s?)?, known(r.busy_avg_ms_per_s?)?);
+        (average >= SKEW_NEEDS_BUSY_MS)
+            .then(|| (most / average).clamp(1.0, f64::from(r.parallelism.max(1))))
+    };
+    mean(readings.filter_map(ratio)).unwrap_or(1.0)
+}
 
 /// The mean of the finite values; `None` if there are none.
 pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
@@ -8,4 +285,83 @@ pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
         count += 1.0;
     }
     (count > 0.0).then(|| sum / count)
+}
+
+/// How sure a mean is: half the width of its confidence interval, as a share of the mean.
+///
+/// `t(confidence, n' - 1) * s / sqrt(n') / mean`, where `n' = n (1 - r) / (1 + r)` counts how many of
+/// the `n` values are worth something, `r` being the correlation of each value with the next (0 if
+/// negative). For 10, 12, 11, 9 and one-sided confidence 0.9: mean 10.5, s = 1.29, r = 0, t = 1.64, so
+/// 1.64 * 1.29 / 2 / 10.5 = 0.10. `None` for fewer than two values or mean zero.
+pub fn relative_half_width(values: &[f64], confidence: f64) -> Option<Ratio> {
+    let mean = mean(values.iter().copied())?;
+    let n = count(values.len());
+    if n < 2.0 || mean == 0.0 {
+        return None;
+    }
+    let deviations: Vec<f64> = values.iter().map(|value| value - mean).collect();
+    let squares: f64 = deviations.iter().map(|d| d * d).sum();
+    if squares <= (mean * 1e-9).powi(2) {
+        return Some(Ratio::ZERO);
+    }
+    let products: f64 = deviations
+        .iter()
+        .zip(deviations.iter().skip(1))
+        .map(|(a, b)| a * b)
+        .sum();
+    let correlation = (products / squares).clamp(0.0, 0.9);
+    let worth = (n * (1.0 - correlation) / (1.0 + correlation)).max(2.0);
+    let deviation = (squares / (n - 1.0)).sqrt();
+    let quantile = student(confidence, worth - 1.0)?;
+    Ratio::new((quantile * deviation / worth.sqrt() / mean).abs())
+}
+
+fn student(confidence: f64, freedom: f64) -> Option<f64> {
+    let t = StudentsT::new(0.0, 1.0, freedom).ok()?;
+    Some(t.inverse_cdf(confidence)).filter(|quantile| quantile.is_finite())
+}
+
+/// Where the newest level begins: the position from which on the values stand at another level than
+/// just before, 0 if there is no clear change.
+///
+/// A level is at least two values; it is compared with as many values before it. A change counts when
+/// the means differ by more than a quarter of the larger and Student's test makes it 999 to 1. Of
+/// several changes the latest counts. In 100, 104, 98, 401, 396, 405 the means of the halves are 101
+/// and 401, the standard error is 3.1, so t = 97, far beyond the 7.2 needed: the level begins at 3.
+pub fn newest_level(values: &[f64]) -> usize {
+    const LEVEL: usize = 2;
+    let last = values.len().saturating_sub(LEVEL);
+    let changes = |split: &usize| {
+        let (before, after) = values.split_at_checked(*split).unwrap_or_default();
+        let before = before
+            .get(before.len().saturating_sub(after.len())..)
+            .unwrap_or_default();
+        differ_clearly(before, after)
+    };
+    (LEVEL..=last).rev().find(changes).unwrap_or(0)
+}
+
+fn differ_clearly(before: &[f64], after: &[f64]) -> bool {
+    const CONFIDENCE: f64 = 0.999;
+    let (Some(m1), Some(m2)) = (mean(before.iter().copied()), mean(after.iter().copied())) else {
+        return false;
+    };
+    let (difference, larger) = ((m1 - m2).abs(), m1.max(m2));
+    if difference <= 0.25 * larger {
+        return false;
+    }
+    let squares =
+        |values: &[f64], mean: f64| values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+    let (n1, n2) = (count(before.len()), count(after.len()));
+    let freedom = n1 + n2 - 2.0;
+    // A spread of a hundredth is assumed at least: two equal values prove no certainty.
+    let variance =
+        ((squares(before, m1) + squares(after, m2)) / freedom).max((0.01 * larger).powi(2));
+    let error = (variance * (1.0 / n1 + 1.0 / n2)).sqrt();
+    student(CONFIDENCE, freedom).is_some_and(|needed| difference > needed * error)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of samples are small")]
+pub(crate) const fn count(n: usize) -> f64 {
+    n as f64
 }

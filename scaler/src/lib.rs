@@ -9,13 +9,18 @@
 //!                     History ◄─────────────────────────────────────────┘
 //! ```
 
+pub mod capacity;
 pub mod decide;
 pub mod estimate;
+pub mod evaluate;
 pub mod guard;
 pub mod history;
+pub mod parallelism;
 pub mod reason;
 pub mod sample;
+pub mod scalability;
 pub mod settings;
+pub mod simulate;
 pub mod store;
 pub mod topology;
 pub mod tracking;

@@ -154,6 +154,30 @@ pub enum Block {
     ExcludedPeriod(String),
 }
 
+impl Block {
+    /// Whether the readings say nothing about the job as it is now, so that nothing is computed from
+    /// them. Other vetoes only forbid to act.
+    pub const fn spoils_readings(&self) -> bool {
+        match self {
+            Self::NotRunning
+            | Self::TasksNotRunning
+            | Self::Restarting
+            | Self::StartUnknown
+            | Self::Stabilizing { .. }
+            | Self::TooSoon { .. }
+            | Self::AwaitingRescale { .. }
+            | Self::ReadingsDisagree { .. }
+            | Self::Stale { .. }
+            | Self::ClockWentBack { .. } => true,
+            Self::ChangeInProgress(_)
+            | Self::CheckpointsFailing(_)
+            | Self::CheckpointsUnknown(_)
+            | Self::MemoryPressure { .. }
+            | Self::ExcludedPeriod(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -218,6 +242,8 @@ pub enum VertexReason {
     DemandUnknown,
     /// Less would do.
     Underutilized,
+    /// Its utilization is inside the bounds, but the job is rescaled anyway, and this suits it better.
+    AlongWithOthers,
     /// Nothing comes in.
     NoLoad,
     /// It is working off what waits; it is left alone until that is done.
@@ -262,6 +288,7 @@ impl fmt::Display for VertexReason {
                 "its source is held back, demand is not known in full; a step towards it",
             ),
             Self::Underutilized => f.write_str("less is enough"),
+            Self::AlongWithOthers => f.write_str("changed along with others"),
             Self::NoLoad => f.write_str("nothing comes in"),
             Self::CatchingUp => f.write_str("working off what waits"),
             Self::BusyAgainstTarget => {

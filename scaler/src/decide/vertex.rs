@@ -1,0 +1,406 @@
+//! One vertex: what it should have, and why.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::{Context, later, limits::Limited, scaled_rate};
+use crate::{
+    capacity::{Need, factor},
+    evaluate::Evaluated,
+    history::Delayed,
+    parallelism::{Bounds, Factors, Fitted, Rule, fit},
+    reason::VertexReason,
+    scalability,
+    settings::{Profile, Settings},
+    topology::{ShipStrategy, Vertex, VertexId},
+    tracking::signed,
+    units::{Capacity, Rate, Ratio},
+    verdict::VertexVerdict,
+};
+
+/// One vertex about to be decided.
+pub(super) struct Subject<'a> {
+    pub context: &'a Context<'a>,
+    pub position: usize,
+    pub evaluated: &'a Evaluated,
+    /// Whether the job has a large backlog.
+    pub backlog: bool,
+    /// Whether the evidence allows to scale down.
+    pub down: bool,
+    /// What a vertex downstream leaves of the target rate.
+    pub limited: Option<&'a Limited>,
+}
+
+/// A target with its reason.
+struct Outcome {
+    target: u32,
+    reason: VertexReason,
+    outside_band: bool,
+}
+
+impl Outcome {
+    const fn stay(vertex: &Vertex, reason: VertexReason) -> Self {
+        Self {
+            target: vertex.parallelism,
+            reason,
+            outside_band: false,
+        }
+    }
+}
+
+/// Where a capacity lies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Below,
+    Inside,
+    Above,
+    /// Outside by the figures, but not with the certainty asked for.
+    Unclear,
+}
+
+impl Subject<'_> {
+    fn vertex(&self) -> Option<&Vertex> {
+        self.context.topology.vertices().get(self.position).copied()
+    }
+
+    fn settings(&self) -> &Settings {
+        self.context.settings
+    }
+
+    /// The vertex as it is, for this reason unless there is a lasting one.
+    pub fn untouched(&self, reason: VertexReason) -> Option<VertexVerdict> {
+        let vertex = self.vertex()?;
+        let reason = self.untouchable(vertex).unwrap_or(reason);
+        let need = self
+            .evaluated
+            .need(self.settings(), self.backlog, self.context.restart);
+        Some(self.filled(vertex, Outcome::stay(vertex, reason), need, None))
+    }
+
+    /// The decision. What waits for its time is kept in `delayed`.
+    pub fn verdict(&self, delayed: &mut BTreeMap<VertexId, Delayed>) -> Option<VertexVerdict> {
+        let vertex = self.vertex()?;
+        let need = self
+            .evaluated
+            .need(self.settings(), self.backlog, self.context.restart);
+        let known = need.zip(self.evaluated.capacity);
+        let aimed_at = |(need, capacity): (Need, Capacity)| {
+            Some((need, capacity, factor(need.aimed_at, capacity)?))
+        };
+        let cause = self
+            .untouchable(vertex)
+            .or(self.evaluated.missing.map(VertexReason::Unknown));
+        let (None, Some((need, capacity, factor))) = (&cause, known.and_then(aimed_at)) else {
+            delayed.remove(&vertex.id);
+            let reason = cause.unwrap_or(VertexReason::Unknown(crate::reason::Missing::Capacity));
+            return Some(self.filled(vertex, Outcome::stay(vertex, reason), need, None));
+        };
+        let fitted = self.fitted(vertex, factor);
+        let place = self.place(&need, capacity);
+        let outcome = self.outcome(vertex, (&need, capacity, place), fitted, delayed);
+        Some(self.filled(vertex, outcome, Some(need), Some(fitted)))
+    }
+
+    /// Why the vertex is never scaled, if it is not.
+    fn untouchable(&self, vertex: &Vertex) -> Option<VertexReason> {
+        if vertex.finished {
+            Some(VertexReason::Finished)
+        } else if self.context.excluded(&vertex.id) {
+            Some(VertexReason::Excluded)
+        } else {
+            None
+        }
+    }
+
+    /// The whole number for this factor, what was learned of past rescales included.
+    fn fitted(&self, vertex: &Vertex, factor: Ratio) -> Fitted {
+        let settings = self.settings();
+        let share = scalability::coefficient(settings, self.context.history, &vertex.id);
+        let factor = factor.over(share).unwrap_or(factor);
+        let factors = Factors {
+            down: settings.scale_down_max_factor,
+            up: settings.scale_up_max_factor,
+        };
+        fit(
+            vertex.parallelism,
+            factor,
+            factors,
+            &bounds(settings, vertex, self.evaluated.partitions),
+        )
+    }
+
+    /// Where the capacity lies, given how far the figures may be off. With profile `apache` they are
+    /// taken at their word.
+    fn place(&self, need: &Need, capacity: Capacity) -> Place {
+        let doubted = |capacity: Capacity, doubt: f64| match capacity {
+            Capacity::Limited(rate) => {
+                Rate::new(rate.get() * doubt).map_or(capacity, Capacity::Limited)
+            }
+            Capacity::Unlimited => capacity,
+        };
+        let doubt = 1.0 + self.evaluated.doubt.get();
+        if capacity < need.scale_up {
+            if doubted(capacity, doubt) < need.scale_up {
+                Place::Below
+            } else {
+                Place::Unclear
+            }
+        } else if capacity > need.scale_down {
+            if doubted(capacity, 1.0 / doubt) > need.scale_down {
+                Place::Above
+            } else {
+                Place::Unclear
+            }
+        } else {
+            Place::Inside
+        }
+    }
+
+    fn outcome(
+        &self,
+        vertex: &Vertex,
+        (need, capacity, place): (&Need, Capacity, Place),
+        fitted: Fitted,
+        delayed: &mut BTreeMap<VertexId, Delayed>,
+    ) -> Outcome {
+        if fitted.parallelism == vertex.parallelism {
+            delayed.remove(&vertex.id);
+            let reason = match (place, fitted.limit) {
+                (Place::Inside | Place::Unclear, _) | (_, None) => VertexReason::Stable,
+                (Place::Below | Place::Above, Some(limit)) => VertexReason::AtLimit(limit),
+            };
+            return Outcome::stay(vertex, reason);
+        }
+        if place == Place::Unclear {
+            return Outcome::stay(vertex, VertexReason::Unclear);
+        }
+        if fitted.parallelism > vertex.parallelism {
+            delayed.remove(&vertex.id);
+            self.up(vertex, need, capacity, place, fitted.parallelism)
+        } else {
+            self.down(vertex, place, fitted.parallelism, delayed)
+        }
+    }
+
+    fn up(
+        &self,
+        vertex: &Vertex,
+        need: &Need,
+        capacity: Capacity,
+        place: Place,
+        wanted: u32,
+    ) -> Outcome {
+        if let Some(reason) = ineffective(self.context, vertex, self.evaluated) {
+            return Outcome::stay(vertex, reason);
+        }
+        let mut target = wanted;
+        if let Some(limited) = self.limited {
+            let need = limited.need(
+                self.evaluated,
+                self.settings(),
+                self.backlog,
+                self.context.restart,
+            );
+            let enough = need.and_then(|need| factor(need.aimed_at, capacity));
+            let enough = enough.map_or(wanted, |factor| self.fitted(vertex, factor).parallelism);
+            target = wanted.min(enough.max(vertex.parallelism));
+            if target < wanted && target == vertex.parallelism {
+                return Outcome::stay(vertex, VertexReason::LimitedByVertex(limited.by.clone()));
+            }
+        }
+        let steady = |rate: Rate| rate.at_utilization(self.settings().upper_utilization());
+        let carries = self
+            .evaluated
+            .target_rate
+            .and_then(steady)
+            .map(Capacity::Limited);
+        let reason = match place {
+            Place::Inside => VertexReason::AlongWithOthers,
+            _ if target < wanted => match self.limited {
+                Some(limited) => VertexReason::LimitedByVertex(limited.by.clone()),
+                None => VertexReason::Overutilized,
+            },
+            _ if self.evaluated.demand_unknown => VertexReason::DemandUnknown,
+            _ if carries.is_some_and(|carries| capacity >= carries) && capacity < need.scale_up => {
+                VertexReason::Backlog
+            }
+            _ => VertexReason::Overutilized,
+        };
+        Outcome {
+            target,
+            reason,
+            outside_band: place == Place::Below,
+        }
+    }
+
+    fn down(
+        &self,
+        vertex: &Vertex,
+        place: Place,
+        wanted: u32,
+        delayed: &mut BTreeMap<VertexId, Delayed>,
+    ) -> Outcome {
+        if let Some(reason) = self.too_risky() {
+            delayed.remove(&vertex.id);
+            return Outcome::stay(vertex, reason);
+        }
+        let now = self.context.situation.now;
+        let interval = self.hold_time(vertex);
+        let mut recommended = (wanted, place == Place::Above);
+        if interval > SignedDuration::ZERO {
+            let waiting = delayed.entry(vertex.id.clone()).or_default();
+            waiting.push(now, wanted, place == Place::Above);
+            let start = now.saturating_sub(interval).unwrap_or(now);
+            if let Some(since) = waiting.since().filter(|since| *since > start) {
+                let until = later(since, interval);
+                return Outcome::stay(vertex, VertexReason::ScaleDownDelayed { until });
+            }
+            waiting.forget_before(start);
+            if let Some(largest) = waiting.largest_since(start) {
+                recommended = (largest.parallelism, largest.outside_band);
+            }
+        }
+        let (target, outside_band) = recommended;
+        if target >= vertex.parallelism {
+            return Outcome::stay(vertex, VertexReason::Stable);
+        }
+        let reason = match self.evaluated.target_rate {
+            Some(Rate::ZERO) => VertexReason::NoLoad,
+            _ if !outside_band => VertexReason::AlongWithOthers,
+            _ => VertexReason::Underutilized,
+        };
+        Outcome {
+            target,
+            reason,
+            outside_band,
+        }
+    }
+
+    /// Why less is not dared, though the figures ask for it. Profile `apache` dares.
+    fn too_risky(&self) -> Option<VertexReason> {
+        if self.settings().profile == Profile::Apache {
+            return None;
+        }
+        let utilization = self.evaluated.utilization?;
+        if self.evaluated.draining {
+            Some(VertexReason::CatchingUp)
+        } else if utilization > self.settings().upper_utilization() {
+            Some(VertexReason::BusyAgainstTarget)
+        } else if !self.down {
+            Some(VertexReason::Unclear)
+        } else {
+            None
+        }
+    }
+
+    /// How long less must have been enough: `scale-down.interval`, doubled with profile `adaptive` for every time
+    /// the vertex has lately been scaled down and up again, at most sixteen times.
+    fn hold_time(&self, vertex: &Vertex) -> SignedDuration {
+        let interval = signed(self.settings().scale_down_interval);
+        if self.settings().profile == Profile::Apache {
+            return interval;
+        }
+        let ups: Vec<bool> = self
+            .context
+            .history
+            .of(&vertex.id)
+            .map(|(_, c)| c.to > c.from)
+            .collect();
+        let reversals = ups
+            .windows(2)
+            .filter(|pair| matches!(pair, [false, true]))
+            .count();
+        interval.saturating_mul(1 << reversals.min(4))
+    }
+
+    /// The verdict with every figure.
+    fn filled(
+        &self,
+        vertex: &Vertex,
+        outcome: Outcome,
+        need: Option<Need>,
+        fitted: Option<Fitted>,
+    ) -> VertexVerdict {
+        let evaluated = self.evaluated;
+        let true_rate = evaluated.capacity.and_then(Capacity::rate);
+        let expected = |rate| scaled_rate(rate, vertex.parallelism, outcome.target);
+        let (lower, upper) = self.range(vertex, need).unzip();
+        VertexVerdict {
+            id: vertex.id.clone(),
+            name: vertex.name.clone(),
+            current: vertex.parallelism,
+            target: outcome.target,
+            lower,
+            upper,
+            uncapped: fitted.map(|fitted| fitted.uncapped),
+            limit: fitted.and_then(|fitted| fitted.limit),
+            outside_band: outcome.outside_band,
+            expected_rate: true_rate.map(expected),
+            true_rate,
+            target_rate: evaluated.target_rate,
+            catch_up_rate: evaluated.target_rate.map(|_| evaluated.catch_up),
+            scale_up_threshold: need.and_then(|need| need.scale_up.rate()),
+            scale_down_threshold: need.and_then(|need| need.scale_down.rate()),
+            utilization: evaluated.utilization,
+            backpressure: evaluated.backpressure,
+            lag: evaluated.lag,
+            max_parallelism: vertex.max_parallelism,
+            partitions: evaluated.partitions,
+            reason: outcome.reason,
+        }
+    }
+
+    /// Fewest and most subtasks that may be right, within the bounds, before alignment.
+    fn range(&self, vertex: &Vertex, need: Option<Need>) -> Option<(u32, u32)> {
+        let factor = factor(need?.aimed_at, self.evaluated.capacity?)?;
+        let doubt = Ratio::new(1.0 + self.evaluated.doubt.get())?;
+        let mut bounds = bounds(self.settings(), vertex, self.evaluated.partitions);
+        bounds.rule = Rule::Current(crate::settings::Alignment::Off);
+        let free = Factors {
+            down: 1.0,
+            up: f64::MAX,
+        };
+        let at = |factor| fit(vertex.parallelism, factor, free, &bounds).parallelism;
+        Some((at(factor.over(doubt)?), at(factor.times(doubt))))
+    }
+}
+
+/// Why the vertex is not scaled up again, if it is not: the last time it gained less than
+/// `scaling.effectiveness.threshold` of what was expected. From 90/s to 180/s expected and 94/s seen: 4 of 90.
+pub(super) fn ineffective(
+    context: &Context<'_>,
+    vertex: &Vertex,
+    evaluated: &Evaluated,
+) -> Option<VertexReason> {
+    if !context.settings.detects_ineffective() {
+        return None;
+    }
+    let (_, last) = context.history.of(&vertex.id).next_back()?;
+    if last.to != vertex.parallelism || last.to <= last.from {
+        return None;
+    }
+    let now = evaluated.capacity?.rate()?.get();
+    let (before, expected) = (last.true_rate?.get(), last.expected_rate?.get());
+    let (gain, hoped) = (now - before, expected - before);
+    let ineffective = hoped > 0.0 && gain / hoped < context.settings.effectiveness_threshold;
+    ineffective.then(|| VertexReason::Ineffective {
+        expected: Rate::new(hoped).unwrap_or(Rate::ZERO),
+        actual: Rate::new(gain).unwrap_or(Rate::ZERO),
+    })
+}
+
+/// What the parallelism of this vertex must keep to.
+pub(super) fn bounds(settings: &Settings, vertex: &Vertex, partitions: Option<u32>) -> Bounds {
+    Bounds {
+        min: settings.vertex_min_parallelism,
+        max: settings.vertex_max_parallelism,
+        max_parallelism: vertex.max_parallelism,
+        partitions: partitions.filter(|_| vertex.inputs.is_empty()),
+        keyed: vertex
+            .inputs
+            .iter()
+            .any(|input| input.ship == ShipStrategy::Hash),
+        rule: Rule::of(settings),
+    }
+}

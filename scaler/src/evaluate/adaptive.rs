@@ -1,0 +1,450 @@
+//! The evaluation of profile `adaptive`: exact counters, over as much of the recent past as is of one
+//! piece, decided upon as soon as the evidence is clear.
+//!
+//! The rule of confidence. Readings count from the end of stabilization, at most `metrics.window` back, and
+//! only from the last clear change of the load on. A decision then needs
+//!
+//! | evidence | readings | time | certainty | allows |
+//! | --- | --- | --- | --- | --- |
+//! | clear | 3 intervals | half the window, at most 60 s | 99 % | scaling up |
+//! | full | 3 intervals | 80 % of the window | 90 % | scaling up and down |
+//!
+//! So a load that jumps to four times is answered within a minute with a window of 15, while one that
+//! wobbles is watched for longer. Tests are in `evaluate/adaptive/tests.rs`.
+
+#[cfg(test)]
+mod tests;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Evaluated, Evaluation, flow};
+use crate::{
+    estimate::{Interval, Series, newest_level, relative_half_width},
+    reason::Missing,
+    sample::Sample,
+    settings::{BusyTime, Settings},
+    topology::Topology,
+    tracking::signed,
+    units::{Capacity, Rate, Ratio, Records},
+    window::Window,
+};
+
+/// Fewest intervals a decision rests on.
+const INTERVALS: usize = 3;
+
+/// Longest time that clear evidence takes.
+const CLEAR: SignedDuration = SignedDuration::from_secs(60);
+
+/// Busy share below which a capacity is not extrapolated further: with less, overheads count for more
+/// than records.
+const LEAST_BUSY: f64 = 0.01;
+
+/// A source is held back when it is under backpressure for more than this share of time ...
+const HELD_BACK: f64 = 0.05;
+
+/// ... and idle for less than this.
+const HARDLY_IDLE: f64 = 0.1;
+
+/// How much faster a source that is held back is assumed to go, at most: one doubling a step.
+const STEP: f64 = 2.0;
+
+/// A source that is occupied for less than this share has time to spare: what waits does not wait for capacity.
+const OCCUPIED: f64 = 0.8;
+
+/// What waits is being worked off if it is more than this many seconds of load and shrinks by more than a
+/// hundredth of the load.
+const DRAINING_SECONDS: f64 = 10.0;
+
+/// How much a decision can rest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// On nothing yet.
+    Thin {
+        /// Time covered.
+        have: SignedDuration,
+        /// Time needed.
+        need: SignedDuration,
+        /// Whether the load has just changed.
+        changed: bool,
+    },
+    /// Scaling up, if the readings agree closely.
+    Clear,
+    /// Anything.
+    Full,
+}
+
+impl Evidence {
+    /// One-sided confidence that is asked for.
+    const fn confidence(self) -> f64 {
+        match self {
+            Self::Full => 0.9,
+            Self::Thin { .. } | Self::Clear => 0.99,
+        }
+    }
+}
+
+/// Evaluates what was read after `stable`.
+pub fn evaluate(
+    settings: &Settings,
+    topology: &Topology<'_>,
+    window: &Window,
+    (stable, now): (Timestamp, Timestamp),
+) -> (Evaluation, Evidence) {
+    let mut all = series(topology, window, stable);
+    let length = signed(settings.metrics_window).as_secs_f64();
+    let ends = now.duration_since(origin(window, stable)).as_secs_f64();
+    for series in &mut all {
+        *series = recent(series, ends - length);
+    }
+    let change = latest_change(topology, &all);
+    if let Some(second) = change {
+        for series in &mut all {
+            *series = series.since(second);
+        }
+    }
+    let evidence = evidence(settings, topology, &all, change.is_some());
+    let job = Job {
+        settings,
+        topology,
+        series: &all,
+        confidence: evidence.confidence(),
+    };
+    (job.evaluated(window), evidence)
+}
+
+fn origin(window: &Window, stable: Timestamp) -> Timestamp {
+    window
+        .samples()
+        .map(|sample| sample.at)
+        .find(|at| *at >= stable)
+        .unwrap_or(stable)
+}
+
+fn series(topology: &Topology<'_>, window: &Window, stable: Timestamp) -> Vec<Series> {
+    let samples = || window.samples().filter(|sample| sample.at >= stable);
+    topology
+        .vertices()
+        .iter()
+        .map(|vertex| Series::of(&vertex.id, samples()))
+        .collect()
+}
+
+/// The part since this second; more, if that would be fewer intervals than a decision needs.
+fn recent(series: &Series, second: f64) -> Series {
+    let recent = series.since(second);
+    if recent.intervals.len() >= INTERVALS {
+        return recent;
+    }
+    let from = series.intervals.len().saturating_sub(INTERVALS);
+    series.since(
+        series
+            .intervals
+            .get(from)
+            .map_or(0.0, |interval| interval.start),
+    )
+}
+
+/// When the load of a source last changed clearly, in seconds.
+fn latest_change(topology: &Topology<'_>, all: &[Series]) -> Option<f64> {
+    let changes = sources(topology, all).filter_map(|series| {
+        let (starts, demand): (Vec<f64>, Vec<f64>) = series
+            .intervals
+            .iter()
+            .filter_map(|i| Some((i.start, demand_in(i)?)))
+            .unzip();
+        match newest_level(&demand) {
+            0 => None,
+            position => starts.get(position).copied(),
+        }
+    });
+    changes.max_by(f64::total_cmp)
+}
+
+fn sources<'a>(topology: &'a Topology<'_>, all: &'a [Series]) -> impl Iterator<Item = &'a Series> {
+    let running = topology.vertices().iter().map(|vertex| !vertex.finished);
+    (0..)
+        .zip(all)
+        .zip(running)
+        .filter_map(|((position, series), running)| {
+            (running && topology.is_source(position)).then_some(series)
+        })
+}
+
+fn evidence(
+    settings: &Settings,
+    topology: &Topology<'_>,
+    all: &[Series],
+    changed: bool,
+) -> Evidence {
+    let window = signed(settings.metrics_window);
+    let clear = (window / 2).min(CLEAR);
+    let readable = || sources(topology, all).filter(|series| !series.intervals.is_empty());
+    let span = readable()
+        .map(Series::span)
+        .min_by(f64::total_cmp)
+        .unwrap_or(0.0);
+    let intervals = readable()
+        .map(|series| series.intervals.len())
+        .min()
+        .unwrap_or(0);
+    let have = SignedDuration::try_from_secs_f64(span).unwrap_or(SignedDuration::ZERO);
+    if intervals < INTERVALS || have < clear {
+        Evidence::Thin {
+            have,
+            need: clear,
+            changed,
+        }
+    } else if have.as_secs_f64() < 0.8 * window.as_secs_f64() {
+        Evidence::Clear
+    } else {
+        Evidence::Full
+    }
+}
+
+/// Records per second that came to a source in this interval: what it read and by how much what waits grew.
+/// A source at which more waits than it reads loses nothing; one that works a backlog off reads more than comes.
+fn demand_in(interval: &Interval) -> Option<f64> {
+    // Some sources count what they emit only.
+    let read = match (interval.records_in, interval.records_out) {
+        (Some(0.0), Some(written)) => written,
+        (Some(read), _) => read,
+        (None, written) => written?,
+    };
+    Some(((read + interval.pending_growth.unwrap_or(0.0)) / interval.seconds).max(0.0))
+}
+
+/// One evaluation under way.
+struct Job<'a> {
+    settings: &'a Settings,
+    topology: &'a Topology<'a>,
+    series: &'a [Series],
+    confidence: f64,
+}
+
+/// What a source is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Demand {
+    rate: Option<Rate>,
+    catch_up: Rate,
+    doubt: Ratio,
+    held_back: bool,
+    draining: bool,
+    backlogged: bool,
+}
+
+impl Job<'_> {
+    fn evaluated(&self, window: &Window) -> Evaluation {
+        let measured = self.measured();
+        let ratios = flow::Ratios::of(self.topology, &measured, None);
+        let demands: Vec<Option<Demand>> = (0..)
+            .zip(self.series)
+            .map(|(position, series)| {
+                self.topology
+                    .is_source(position)
+                    .then(|| self.demand(series))
+            })
+            .collect();
+        let of = |value: fn(&Demand) -> Option<Rate>| -> Vec<Option<Rate>> {
+            demands
+                .iter()
+                .map(|demand| demand.as_ref().and_then(value))
+                .collect()
+        };
+        let flag = |value: fn(&Demand) -> bool| -> Vec<bool> {
+            demands
+                .iter()
+                .map(|demand| demand.as_ref().is_some_and(value))
+                .collect()
+        };
+        let targets = ratios.carry(&of(|demand| demand.rate));
+        let catch_ups = ratios.carry(&of(|demand| Some(demand.catch_up)));
+        let doubts: Vec<Ratio> = demands
+            .iter()
+            .map(|demand| demand.map_or(Ratio::ZERO, |demand| demand.doubt))
+            .collect();
+        let doubts = ratios.largest_upstream(&doubts);
+        let unknown = ratios.any_upstream(&flag(|demand| demand.held_back));
+        let draining = ratios.any_upstream(&flag(|demand| demand.draining));
+        let backlog = flag(|demand| demand.backlogged).contains(&true);
+        let vertices = self
+            .series
+            .iter()
+            .enumerate()
+            .map(|(position, series)| {
+                let get = |rates: &[Option<Rate>]| rates.get(position).copied().flatten();
+                let is = |flags: &[bool]| flags.get(position).copied().unwrap_or(false);
+                let capacity = self.capacity(position, &measured);
+                let own_doubt = self.doubt_of_capacity(series);
+                let from_sources = doubts.get(position).copied().unwrap_or(Ratio::ZERO);
+                Evaluated {
+                    target_rate: get(&targets),
+                    catch_up: get(&catch_ups).unwrap_or(Rate::ZERO),
+                    capacity,
+                    utilization: self.busy(series),
+                    backpressure: series.backpressured(),
+                    lag: series.pending.filter(|_| self.topology.is_source(position)),
+                    doubt: together(from_sources, own_doubt),
+                    demand_unknown: is(&unknown),
+                    draining: is(&draining),
+                    missing: self.missing(position, get(&targets), capacity),
+                    partitions: partitions(self.topology, position, window),
+                }
+            })
+            .collect();
+        Evaluation {
+            vertices,
+            backlog,
+            ratios,
+        }
+    }
+
+    fn measured(&self) -> flow::Measured {
+        let read = |(position, series): (usize, &Series)| {
+            let rate = series.rate_in();
+            let only_writes =
+                self.topology.is_source(position) && rate.is_none_or(|r| r == Rate::ZERO);
+            if only_writes {
+                series.rate_out().or(rate)
+            } else {
+                rate
+            }
+        };
+        flow::Measured {
+            records_in: self.series.iter().enumerate().map(read).collect(),
+            records_out: self.series.iter().map(Series::rate_out).collect(),
+        }
+    }
+
+    /// What a source is asked for. One that is held back and does not say what waits could read more if it
+    /// were let: it is taken to go on at the same pace without the time it is held back, at most twice as
+    /// fast. At 500/s and 40 % backpressure: 500 / 0.6 = 833/s.
+    fn demand(&self, series: &Series) -> Demand {
+        let known: Vec<f64> = series.intervals.iter().filter_map(demand_in).collect();
+        let seconds: f64 = series
+            .intervals
+            .iter()
+            .filter(|i| demand_in(i).is_some())
+            .map(|i| i.seconds)
+            .sum();
+        let total: f64 = series
+            .intervals
+            .iter()
+            .filter_map(|i| Some(demand_in(i)? * i.seconds))
+            .sum();
+        let seen = if seconds > 0.0 {
+            Rate::new(total / seconds)
+        } else {
+            None
+        };
+        let share = |share: Option<Ratio>| share.map(Ratio::get);
+        let (backpressured, idle) = (share(series.backpressured()), share(series.idle()));
+        let held_back = series.pending.is_none()
+            && backpressured.is_some_and(|share| share > HELD_BACK)
+            && idle.is_none_or(|share| share < HARDLY_IDLE);
+        let free = 1.0 - backpressured.unwrap_or(0.0);
+        let faster = if held_back {
+            (1.0 / free.max(f64::MIN_POSITIVE)).min(STEP)
+        } else {
+            1.0
+        };
+        let rate = Ratio::new(faster).and_then(|faster| seen.map(|rate| rate.times(faster)));
+        let lag = series.pending.filter(|_| !self.has_time_to_spare(series));
+        let waits =
+            |rate: Rate| Some(lag?.get() / rate.get()).filter(|seconds| seconds.is_finite());
+        let falls = |rate: Rate| {
+            series
+                .pending_slope()
+                .is_some_and(|slope| slope < -0.01 * rate.get())
+        };
+        Demand {
+            rate,
+            catch_up: self.catch_up(lag),
+            doubt: relative_half_width(&known, self.confidence).unwrap_or(Ratio::ZERO),
+            held_back,
+            draining: rate
+                .is_some_and(|r| falls(r) && waits(r).is_some_and(|s| s > DRAINING_SECONDS)),
+            backlogged: rate
+                .and_then(waits)
+                .is_some_and(|s| s > self.settings.backlog_lag_threshold.as_secs_f64()),
+        }
+    }
+
+    fn catch_up(&self, lag: Option<Records>) -> Rate {
+        let seconds = self.settings.catch_up_duration.as_secs_f64();
+        lag.and_then(|lag| Rate::of(lag, seconds))
+            .unwrap_or(Rate::ZERO)
+    }
+
+    /// Whether a source could read more at once if there were anything it may read: then what waits (open
+    /// transactions, a count that never falls) is no matter of capacity.
+    fn has_time_to_spare(&self, series: &Series) -> bool {
+        let busy = self.busy(series).map(Ratio::get);
+        let backpressured = series.backpressured().map(Ratio::get);
+        busy.zip(backpressured)
+            .is_some_and(|(a, b)| a + b < OCCUPIED)
+    }
+
+    /// The busy share that stands for the vertex: of the busiest subtask, unless the mean is asked for.
+    fn busy(&self, series: &Series) -> Option<Ratio> {
+        let mean = series.busy()?;
+        let skew = match self.settings.busy_time {
+            BusyTime::Avg => 1.0,
+            BusyTime::Max | BusyTime::Min => series.skew,
+        };
+        Ratio::new((mean.get() * skew).min(1.0))
+    }
+
+    /// Rate over busy share: at 500/s and 40 % busy, 1250/s. A vertex that reads nothing, and does hardly
+    /// anything, is unlimited; one that is busy without reading is unknown.
+    fn capacity(&self, position: usize, measured: &flow::Measured) -> Option<Capacity> {
+        let series = self.series.get(position)?;
+        let rate = measured.records_in.get(position).copied().flatten()?;
+        let busy = self.busy(series)?.get();
+        if rate == Rate::ZERO {
+            return (busy < OCCUPIED).then_some(Capacity::Unlimited);
+        }
+        Rate::new(rate.get() / busy.max(LEAST_BUSY)).map(Capacity::Limited)
+    }
+
+    /// How much the capacities of the single intervals scatter.
+    fn doubt_of_capacity(&self, series: &Series) -> Ratio {
+        let capacity = |i: &Interval| {
+            let busy = i.busy.filter(|busy| *busy > LEAST_BUSY)?;
+            Some(i.records_in.filter(|records| *records > 0.0)? / i.seconds / busy)
+        };
+        let known: Vec<f64> = series.intervals.iter().filter_map(capacity).collect();
+        relative_half_width(&known, self.confidence).unwrap_or(Ratio::ZERO)
+    }
+
+    fn missing(
+        &self,
+        position: usize,
+        target: Option<Rate>,
+        capacity: Option<Capacity>,
+    ) -> Option<Missing> {
+        let series = self.series.get(position)?;
+        if series.intervals.len() < INTERVALS {
+            return Some(Missing::Readings);
+        }
+        match (target, capacity) {
+            (None, _) if self.topology.is_source(position) => Some(Missing::RecordsIn),
+            (None, _) => Some(Missing::UpstreamRate),
+            (_, None) if series.busy().is_none() => Some(Missing::BusyTime),
+            (_, None) if series.rate_in().is_none() => Some(Missing::RecordsIn),
+            (_, None) => Some(Missing::Capacity),
+            _ => None,
+        }
+    }
+}
+
+/// The doubt in a quotient, of the doubts in its parts: independent errors add up as squares.
+fn together(a: Ratio, b: Ratio) -> Ratio {
+    Ratio::new(a.get().hypot(b.get())).unwrap_or(a)
+}
+
+fn partitions(topology: &Topology<'_>, position: usize, window: &Window) -> Option<u32> {
+    let vertex = topology.vertices().get(position)?;
+    // A connector may take a while to tell; what it once told stays true.
+    let told = |sample: &Sample| sample.vertices.get(&vertex.id)?.partitions;
+    window.samples().rev().find_map(told)
+}

@@ -1,0 +1,73 @@
+//! What every vertex is asked to do and what it can do: target rate, catch-up rate, capacity.
+//!
+//! The rule: both profiles answer the same questions with the same type; what cannot be answered is
+//! `None` and says in [`Evaluated::missing`] why. Tests are beside each profile and in `tests/`.
+
+pub mod adaptive;
+pub mod apache;
+pub mod flow;
+
+use crate::{
+    reason::Missing,
+    units::{Capacity, Rate, Ratio, Records},
+};
+
+/// One vertex, evaluated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluated {
+    /// What comes in if nothing upstream holds back, in records/s.
+    pub target_rate: Option<Rate>,
+    /// What comes in on top of that to work off what waits in the time set.
+    pub catch_up: Rate,
+    /// What it can process at its parallelism, fully busy.
+    pub capacity: Option<Capacity>,
+    /// Busy share: of the busiest subtask, or as the settings say.
+    pub utilization: Option<Ratio>,
+    /// Share of time held back by what is downstream.
+    pub backpressure: Option<Ratio>,
+    /// Sources: records that wait.
+    pub lag: Option<Records>,
+    /// How far target rate and capacity may be off, as a share of their quotient. Zero with profile
+    /// `apache`, which takes averages at their word.
+    pub doubt: Ratio,
+    /// Whether a source upstream is held back and does not say what waits: the target rate is a guess
+    /// upwards.
+    pub demand_unknown: bool,
+    /// Whether what waits upstream is being worked off at this moment.
+    pub draining: bool,
+    /// What could not be known, if something was.
+    pub missing: Option<Missing>,
+    /// Sources: partitions of what they read.
+    pub partitions: Option<u32>,
+}
+
+impl Evaluated {
+    /// Nothing known.
+    pub const fn unknown(missing: Missing) -> Self {
+        Self {
+            target_rate: None,
+            catch_up: Rate::ZERO,
+            capacity: None,
+            utilization: None,
+            backpressure: None,
+            lag: None,
+            doubt: Ratio::ZERO,
+            demand_unknown: false,
+            draining: false,
+            missing: Some(missing),
+            partitions: None,
+        }
+    }
+}
+
+/// The job, evaluated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// The vertices by their position.
+    pub vertices: Vec<Evaluated>,
+    /// Whether more waits in front of a source than `backlog-processing.lag-threshold`: nothing is scaled down
+    /// then, and only what cannot keep up is scaled up.
+    pub backlog: bool,
+    /// How rates flow, to see what a limit downstream does upstream.
+    pub ratios: flow::Ratios,
+}
