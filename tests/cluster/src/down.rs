@@ -161,3 +161,51 @@ fn remove(path: &Path) -> Result<()> {
     };
     removed.with_context(|| format!("failed to remove {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(purge: bool) -> Vec<String> {
+        let state = std::env::temp_dir().join(format!("flink-down-{purge}-{}", std::process::id()));
+        for folder in [
+            "etcd",
+            "pki",
+            "containerd/images",
+            "containerd/io.containerd.grpc.v1.cri",
+        ] {
+            fs::create_dir_all(state.join(folder)).unwrap();
+        }
+        for file in ["kubeconfig", "lock"] {
+            fs::write(state.join(file), "").unwrap();
+        }
+        let options = Options {
+            state: state.clone(),
+            ..Options::from_env().unwrap()
+        };
+        remove_files(&options, purge).unwrap();
+        let mut left = Vec::new();
+        for folder in ["", "containerd"] {
+            for entry in fs::read_dir(state.join(folder))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                left.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        left.sort();
+        remove(&state).unwrap();
+        left
+    }
+
+    #[test]
+    fn images_stay_and_all_else_goes() {
+        assert_eq!(left(false), ["containerd", "images", "lock"]);
+    }
+
+    #[test]
+    fn purged_nothing_stays() {
+        assert!(left(true).is_empty());
+    }
+}
