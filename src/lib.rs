@@ -1,7 +1,19 @@
 //! Runs Apache Flink on Kubernetes.
+//!
+//! The layers, each using only what is below it: `run` and `cli` wire; `controllers` make one pass of
+//! `observe` (reads), `domain` (decides, pure) and `act` (writes); `flink` speaks to Flink;
+//! `resources` and `config` are pure. `tests/it/tidy.rs` holds them to it.
 
+pub mod act;
+pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod controllers;
+pub mod domain;
 pub mod flink;
+pub mod leader;
+pub mod observe;
 pub mod resources;
+pub mod run;
 pub mod serve;
 pub mod telemetry;

@@ -1,2 +1,10 @@
-//! Command line entry.
-fn main() {}
+//! Command line entry: parse, hand over, say what went wrong.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use flink_operator::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().execute()
+}

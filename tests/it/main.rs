@@ -10,4 +10,5 @@
 
 mod charts;
 mod flink;
+mod scenarios;
 mod tidy;

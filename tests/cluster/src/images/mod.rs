@@ -193,7 +193,7 @@ impl Wanted {
                 let tag = format!("flink-example:{}", version.minor());
                 flink_with(
                     *version,
-                    &[(jar, "/opt/flink/usrlib/job.jar")],
+                    &[(jar, "/opt/flink/usrlib/flink-example-jobs.jar")],
                     &tag,
                     workshop,
                 )

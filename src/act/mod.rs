@@ -1,0 +1,316 @@
+//! Carrying a plan out: the status first, then its steps, then its events.
+//!
+//! The rule: writes only, each safe to repeat, each behind the leader's claim and a deadline; nothing
+//! is decided here. Tests: `tests/it/world.rs`.
+
+mod cluster;
+pub mod events;
+mod ha;
+mod job;
+pub mod status;
+
+use std::time::Duration;
+
+use flink_crds::FlinkDeployment;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::{ApiResource, gvk::GroupVersionKind};
+use kube::{Client, Resource, ResourceExt};
+
+use crate::clock::Clock;
+use crate::config::ConfigError;
+use crate::domain::{Announcement, Component, FINALIZER, Plan, Reason, Step, with_error};
+use crate::flink::{FlinkRest, RestError};
+use crate::leader::Claim;
+use crate::telemetry::logs::Chain;
+
+/// Annotation by which a JobManager Deployment is recognised as the one a status speaks of.
+pub const DEPLOY_ID: &str = "flinkdeployment.flink.apache.org/deploy-id";
+/// Owner of the fields we apply.
+pub const FIELD_MANAGER: &str = "flink-operator";
+/// No single request to the API server may take longer.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What stopped a plan.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody wrote the resource since it was read; look again.
+    #[error("the resource changed since it was read")]
+    Conflict,
+    /// This process does not lead; another one acts.
+    #[error("this process is not the leader")]
+    NotLeader,
+    /// The API server refused or failed.
+    #[error("failed to {action} {kind} {name}")]
+    Api {
+        /// What was tried.
+        action: &'static str,
+        /// On which kind.
+        kind: &'static str,
+        /// On which object.
+        name: String,
+        /// Why not.
+        source: Box<kube::Error>,
+    },
+    /// Flink refused or failed.
+    #[error("failed to {action}")]
+    Flink {
+        /// What was tried.
+        action: &'static str,
+        /// Why not.
+        source: Box<RestError>,
+    },
+    /// A pass took too long.
+    #[error("the pass was given up after {seconds} s")]
+    Stuck {
+        /// Its limit.
+        seconds: u64,
+    },
+    /// The objects of a cluster cannot be built from its configuration.
+    #[error("failed to build the objects of the cluster: {}", texts(.0))]
+    Build(Vec<ConfigError>),
+}
+
+impl Error {
+    pub(crate) fn api(
+        action: &'static str,
+        kind: &'static str,
+        name: &str,
+        source: kube::Error,
+    ) -> Self {
+        match &source {
+            kube::Error::Api(status) if status.code == 409 && kind == "FlinkDeployment" => {
+                Self::Conflict
+            }
+            _ => Self::Api {
+                action,
+                kind,
+                name: name.to_owned(),
+                source: Box::new(source),
+            },
+        }
+    }
+
+    fn flink(action: &'static str, source: RestError) -> Self {
+        Self::Flink {
+            action,
+            source: Box::new(source),
+        }
+    }
+
+    /// A closed set of words for metrics.
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::NotLeader => "not-leader",
+            Self::Api { .. } => "api",
+            Self::Flink { .. } => "flink",
+            Self::Build(_) => "build",
+            Self::Stuck { .. } => "stuck",
+        }
+    }
+
+    /// What was asked for can never be: only another spec (or another right) helps.
+    pub fn concerns_the_spec(&self) -> bool {
+        match self {
+            Self::Build(_) => true,
+            Self::Api { source, .. } => {
+                matches!(source.as_ref(), kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422))
+            }
+            Self::Flink { source, .. } => source.is_refusal(),
+            Self::Conflict | Self::NotLeader | Self::Stuck { .. } => false,
+        }
+    }
+}
+
+fn texts(errors: &[ConfigError]) -> String {
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// How far a plan came.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Resource version of the status that was written.
+    pub written: Option<String>,
+    /// What stopped it.
+    pub error: Option<Error>,
+}
+
+/// What acting needs.
+#[derive(Clone)]
+pub struct Actor {
+    /// The API server.
+    pub client: Client,
+    /// Flink's REST interface.
+    pub flink: FlinkRest,
+    /// The right to write.
+    pub claim: Claim,
+    /// For the times of events.
+    pub clock: Clock,
+}
+
+impl Actor {
+    /// Carry out `plan` for `object`.
+    pub async fn act(&self, object: &FlinkDeployment, plan: &Plan) -> Outcome {
+        let mut outcome = Outcome::default();
+        if let Err(error) = self.carry_out(object, plan, &mut outcome.written).await {
+            if error.concerns_the_spec() {
+                self.record_failure(object, plan, &error, &mut outcome.written)
+                    .await;
+            }
+            outcome.error = Some(error);
+        }
+        outcome
+    }
+
+    async fn carry_out(
+        &self,
+        object: &FlinkDeployment,
+        plan: &Plan,
+        written: &mut Option<String>,
+    ) -> Result<(), Error> {
+        self.claim.check()?;
+        *written = status::write(&self.client, object, &plan.status).await?;
+        if written.is_none() && !plan.steps.is_empty() {
+            self.still_current(object).await?;
+        }
+        for announcement in &plan.events {
+            self.announce(object, announcement).await;
+        }
+        for step in &plan.steps {
+            self.claim.check()?;
+            tracing::info!(%step, "step");
+            self.take(object, step).await?;
+        }
+        Ok(())
+    }
+
+    async fn announce(&self, object: &FlinkDeployment, announcement: &Announcement) {
+        tracing::info!(
+            reason = %announcement.reason,
+            warning = announcement.warning,
+            "{}",
+            announcement.message
+        );
+        events::write(&self.client, object, announcement, self.clock.now()).await;
+    }
+
+    /// A step was refused for good: people must see why in the status.
+    async fn record_failure(
+        &self,
+        object: &FlinkDeployment,
+        plan: &Plan,
+        error: &Error,
+        written: &mut Option<String>,
+    ) {
+        let message = Chain(error).to_string();
+        let status = with_error(&plan.status, "Error", &message);
+        let mut present = object.clone();
+        present.status = Some(plan.status.clone());
+        if written.is_some() {
+            present.metadata.resource_version.clone_from(written);
+        }
+        if present.status.as_ref() == Some(&status) {
+            return;
+        }
+        let announcement = Announcement {
+            warning: true,
+            reason: Reason::Error,
+            component: Component::JobManagerDeployment,
+            message,
+        };
+        match status::write(&self.client, &present, &status).await {
+            Ok(Some(version)) => *written = Some(version),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(error = %Chain(&error), "failed to record a failure"),
+        }
+        self.announce(object, &announcement).await;
+    }
+
+    /// Steps that follow from an old view must not be taken: ask for the present version first.
+    async fn still_current(&self, object: &FlinkDeployment) -> Result<(), Error> {
+        let name = object.name_any();
+        let api: Api<FlinkDeployment> =
+            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let present = deadline(api.get_metadata(&name))
+            .await
+            .map_err(|source| Error::api("read", "FlinkDeployment", &name, source))?;
+        if present.resource_version() == object.resource_version() {
+            Ok(())
+        } else {
+            Err(Error::Conflict)
+        }
+    }
+
+    async fn take(&self, object: &FlinkDeployment, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::AddFinalizer => self.finalizer(object, true).await,
+            Step::RemoveFinalizer => self.finalizer(object, false).await,
+            Step::Deploy(deployment) => cluster::deploy(&self.client, object, deployment).await,
+            Step::DeleteCluster => cluster::delete(&self.client, object).await,
+            Step::DeleteHaMetadata => ha::delete(&self.client, object).await,
+            Step::StopWithSavepoint(request) => job::stop(&self.flink, object, request).await,
+            Step::Cancel { job } => job::cancel(&self.flink, object, job).await,
+            Step::Rescale { job, upper } => job::rescale(&self.flink, object, job, upper).await,
+        }
+    }
+
+    async fn finalizer(&self, object: &FlinkDeployment, add: bool) -> Result<(), Error> {
+        let name = object.name_any();
+        let mut finalizers = object.finalizers().to_vec();
+        finalizers.retain(|finalizer| finalizer != FINALIZER);
+        if add {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        let patch = serde_json::json!({ "metadata": {
+            "finalizers": finalizers,
+            "resourceVersion": object.resource_version(),
+        }});
+        let api: Api<FlinkDeployment> =
+            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        match deadline(api.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(patch)))
+            .await
+        {
+            Err(kube::Error::Api(status)) if status.code == 404 && !add => Ok(()),
+            Err(source) => Err(Error::api(
+                "set the finalizer of",
+                "FlinkDeployment",
+                &name,
+                source,
+            )),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+/// A call to the API server that ends in time.
+pub async fn deadline<T>(
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    tokio::time::timeout(DEADLINE, call)
+        .await
+        .unwrap_or_else(|_| {
+            Err(kube::Error::Service(
+                format!(
+                    "no answer from the API server within {} s",
+                    DEADLINE.as_secs()
+                )
+                .into(),
+            ))
+        })
+}
+
+/// The kind, for calls that go without its Rust type.
+pub(crate) fn deployment_kind() -> ApiResource {
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(
+            &FlinkDeployment::group(&()),
+            &FlinkDeployment::version(&()),
+            &FlinkDeployment::kind(&()),
+        ),
+        &FlinkDeployment::plural(&()),
+    )
+}

@@ -1,0 +1,59 @@
+//! A resource that cannot even be read as its kind: say so in its status, and leave all else alone.
+
+use flink_crds::FlinkDeployment;
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::error_boundary::InvalidObject;
+use kube::runtime::controller::Action;
+
+use crate::act::{self, Actor, deadline};
+
+/// Record the mistake in the status of the object.
+pub async fn report(actor: &Actor, invalid: &InvalidObject) -> Result<Action, act::Error> {
+    actor.claim.check()?;
+    let message = format!(
+        "The resource cannot be read: {}. Correct the field it names; the running job is left as it is.",
+        invalid.error
+    );
+    let error = serde_json::json!({ "type": "ValidationError", "message": message }).to_string();
+    let name = invalid.metadata.name.clone().unwrap_or_default();
+    let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
+    let api: Api<kube::core::DynamicObject> =
+        Api::namespaced_with(actor.client.clone(), &namespace, &act::deployment_kind());
+    let failed = |source| act::Error::api("write the status of", "FlinkDeployment", &name, source);
+    let present = deadline(api.get_opt(&name)).await.map_err(failed)?;
+    let Some(present) = present else {
+        return Ok(Action::await_change());
+    };
+    let known = present
+        .data
+        .pointer("/status/error")
+        .and_then(serde_json::Value::as_str);
+    if known == Some(&error) {
+        return Ok(Action::await_change());
+    }
+    let patch = serde_json::json!({
+        "metadata": { "resourceVersion": present.resource_version() },
+        "status": { "error": error },
+    });
+    deadline(api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)))
+        .await
+        .map_err(failed)?;
+    tracing::warn!(
+        object.namespace = namespace,
+        object.name = name,
+        "{message}"
+    );
+    let subject = FlinkDeployment {
+        metadata: invalid.metadata.clone(),
+        ..FlinkDeployment::new(&name, flink_crds::FlinkDeploymentSpec::default())
+    };
+    let announcement = crate::domain::Announcement {
+        warning: true,
+        reason: crate::domain::Reason::ValidationError,
+        component: crate::domain::Component::Operator,
+        message,
+    };
+    act::events::write(&actor.client, &subject, &announcement, actor.clock.now()).await;
+    Ok(Action::await_change())
+}

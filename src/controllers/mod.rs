@@ -1,0 +1,14 @@
+//! Which streams trigger which object, and one pass over it.
+//!
+//! The rule: wiring only; a pass is observe, decide, act, and ends.
+
+mod context;
+mod deployment;
+mod invalid;
+mod retry;
+
+/// Selects JobManager Deployments, our own and those of the Java operator.
+pub const JOB_MANAGERS: &str = "component=jobmanager";
+
+pub use context::Context;
+pub use deployment::{pass, run};

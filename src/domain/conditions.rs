@@ -1,0 +1,164 @@
+//! Kubernetes conditions: `Running` as the Java operator writes it, and the three of kstatus.
+//!
+//! The rule: a transition time changes only with the status of its condition.
+
+use flink_crds::{FlinkDeploymentStatus, JobManagerDeploymentStatus as Jm, LifecycleState};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::draft::Draft;
+use super::{Desired, Observed};
+
+/// Work out all conditions from the status as it will be written.
+pub fn set(draft: &mut Draft, desired: &Desired, observed: &Observed) {
+    let waiting = draft.waiting_text();
+    let lifecycle = draft.status.lifecycle_state.unwrap_or_default();
+    let failed = lifecycle == LifecycleState::Failed
+        || !desired.violations.is_empty()
+        || draft.waits_for_a_person();
+    let behind = draft.status.observed_generation != Some(desired.identity.generation);
+    let settled = matches!(
+        lifecycle,
+        LifecycleState::Stable | LifecycleState::Suspended | LifecycleState::RolledBack
+    );
+    let busy = !failed
+        && (behind || draft.status.pending.is_some() || !settled)
+        && lifecycle != LifecycleState::Deleted;
+    let serving = settled && draft.status.error.is_none();
+    let doing = draft
+        .status
+        .pending
+        .as_ref()
+        .and_then(|pending| pending.kind)
+        .map_or_else(|| camel(&lifecycle.to_string()), |kind| kind.to_string());
+    let error = error_message(&draft.status);
+    let mut next = Vec::new();
+    if let Some((on, reason, message)) = running(&draft.status, desired.is_application()) {
+        next.push(("Running", on, reason, message));
+    }
+    next.push((
+        "Ready",
+        serving,
+        camel(&lifecycle.to_string()),
+        error.clone().unwrap_or_default(),
+    ));
+    next.push((
+        "Reconciling",
+        busy,
+        doing,
+        if busy {
+            waiting.clone().unwrap_or_default()
+        } else {
+            String::new()
+        },
+    ));
+    next.push((
+        "Stalled",
+        failed,
+        if failed {
+            stalled_reason(desired, &draft.status)
+        } else {
+            "Progressing".to_owned()
+        },
+        if failed {
+            waiting.or(error).unwrap_or_default()
+        } else {
+            String::new()
+        },
+    ));
+    let old = draft.status.conditions.take().unwrap_or_default();
+    draft.status.conditions = Some(
+        next.into_iter()
+            .map(|(kind, on, reason, message)| {
+                condition(&old, kind, on, &reason, message, desired, observed.now)
+            })
+            .collect(),
+    );
+}
+
+fn stalled_reason(desired: &Desired, status: &FlinkDeploymentStatus) -> String {
+    if !desired.violations.is_empty() {
+        return "ValidationError".to_owned();
+    }
+    error_field(status, "type").unwrap_or_else(|| "Failed".to_owned())
+}
+
+fn condition(
+    old: &[Condition],
+    kind: &str,
+    on: bool,
+    reason: &str,
+    message: String,
+    desired: &Desired,
+    now: Timestamp,
+) -> Condition {
+    let status = if on { "True" } else { "False" };
+    let since = old
+        .iter()
+        .find(|condition| condition.type_ == kind && condition.status == status)
+        .map_or(Time(now), |condition| {
+            condition.last_transition_time.clone()
+        });
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: since,
+        observed_generation: Some(desired.identity.generation),
+    }
+}
+
+fn running(status: &FlinkDeploymentStatus, application: bool) -> Option<(bool, String, String)> {
+    let jm = status.job_manager_deployment_status.unwrap_or(Jm::Missing);
+    if application {
+        let state = status.job_status.as_ref().and_then(|job| job.state)?;
+        let text = state.to_string();
+        return Some((
+            text == "RUNNING",
+            camel(&text),
+            format!("Job status {text}"),
+        ));
+    }
+    status.reconciliation_status.as_ref()?;
+    let (reason, message) = match jm {
+        Jm::Ready => (
+            "JobManagerReady",
+            "JobManager is running and ready to receive REST API calls",
+        ),
+        Jm::DeployedNotReady => (
+            "DeployedNotReady",
+            "JobManager is running, its REST interface is not up yet",
+        ),
+        Jm::Deploying => ("JobManagerIsDeploying", "JobManager process is starting up"),
+        Jm::Missing => (
+            "JobManagerDeploymentMissing",
+            "JobManager deployment not found",
+        ),
+        Jm::Error => ("Error", "JobManager deployment failed"),
+    };
+    Some((jm == Jm::Ready, reason.to_owned(), message.to_owned()))
+}
+
+fn error_message(status: &FlinkDeploymentStatus) -> Option<String> {
+    error_field(status, "message").or_else(|| status.error.clone())
+}
+
+fn error_field(status: &FlinkDeploymentStatus, field: &str) -> Option<String> {
+    let document: serde_json::Value = serde_json::from_str(status.error.as_deref()?).ok()?;
+    document.get(field)?.as_str().map(str::to_owned)
+}
+
+/// `ROLLED_BACK` to `RolledBack`: a valid reason token.
+fn camel(upper: &str) -> String {
+    upper
+        .split('_')
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            let head = letters.next().map(|c| c.to_ascii_uppercase());
+            head.into_iter()
+                .chain(letters.map(|c| c.to_ascii_lowercase()))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}

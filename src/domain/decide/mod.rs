@@ -1,0 +1,111 @@
+//! One pass over a `FlinkDeployment`: what is asked for and what is seen in, a plan out.
+//!
+//! The rule: this file holds the order of concerns and nothing else. Total, pure, microseconds.
+//! Stories are in `tests/scenarios/`, faults and crashes in `tests/it/world.rs`.
+
+mod delete;
+mod deploy;
+mod needs;
+mod pending;
+mod recover;
+mod rescale;
+mod suspend;
+mod track;
+mod upgrade;
+
+use std::time::Duration;
+
+use flink_crds::{FlinkDeploymentStatus, JobState, ReconciliationState};
+
+pub use needs::needs;
+
+use super::change::{SpecChange, change_of};
+use super::draft::Draft;
+use super::{Component, Desired, Observed, Plan, Reason, Step, Waiting};
+use super::{conditions, lifecycle};
+
+/// Look at the result of what was just recorded at once.
+const AT_ONCE: Duration = Duration::ZERO;
+
+/// Decide what one `FlinkDeployment` needs now.
+pub fn decide(desired: &Desired, status: &FlinkDeploymentStatus, observed: &Observed) -> Plan {
+    let mut draft = Draft::from(status);
+    concerns(&mut draft, desired, observed);
+    let waiting = draft.look_again();
+    if waiting.is_none() && desired.identity.finalized {
+        draft.look_again_in(desired.settings.reconcile_interval);
+    }
+    draft.status.lifecycle_state = Some(lifecycle::lifecycle_of(&draft.status));
+    conditions::set(&mut draft, desired, observed);
+    draft.finish()
+}
+
+fn concerns(draft: &mut Draft, desired: &Desired, observed: &Observed) {
+    if desired.identity.deleting {
+        return delete::decide(draft, desired, observed);
+    }
+    if !desired.identity.finalized {
+        return draft.step(Step::AddFinalizer);
+    }
+    if refuse(draft, desired) {
+        return;
+    }
+    track::fold(draft, desired, observed);
+    if pending::proceed(draft, desired, observed) {
+        return;
+    }
+    let Some(recorded) = draft.deployed() else {
+        return deploy::first(draft, desired, observed);
+    };
+    let suspended = recorded
+        .job()
+        .is_some_and(|job| job.state == Some(JobState::Suspended));
+    match (draft.reconciliation(), suspended) {
+        (ReconciliationState::Upgrading | ReconciliationState::RollingBack, true) => {
+            deploy::restore(draft, desired, observed);
+        }
+        (ReconciliationState::Upgrading | ReconciliationState::RollingBack, false) => {
+            upgrade::stop(draft, desired, observed, &recorded);
+        }
+        (ReconciliationState::Deployed | ReconciliationState::RolledBack, _) => {
+            changes(draft, desired, observed);
+        }
+    }
+}
+
+/// Report what is wrong with the spec. Returns whether there is nothing else to manage.
+fn refuse(draft: &mut Draft, desired: &Desired) -> bool {
+    if let Some(text) = desired.violation_text() {
+        let reason = if desired.violations.iter().any(|v| v.unsupported_version) {
+            Reason::UnsupportedFlinkVersion
+        } else {
+            Reason::ValidationError
+        };
+        draft.fail(Component::Operator, reason, &text);
+        if draft.deployed().is_none() {
+            draft.wait(Waiting::Person(text), desired.settings.reconcile_interval);
+            return true;
+        }
+    }
+    false
+}
+
+/// The resource is at rest: act on what changed, or look after what runs.
+fn changes(draft: &mut Draft, desired: &Desired, observed: &Observed) {
+    let Some(recorded) = draft.deployed() else {
+        return;
+    };
+    let change = change_of(recorded.spec(), &desired.spec);
+    match change.effect {
+        SpecChange::None | SpecChange::Ignore => {
+            if desired.violations.is_empty() {
+                draft.status.observed_generation = Some(desired.identity.generation);
+            }
+            recover::look_after(draft, desired, observed, &recorded);
+        }
+        SpecChange::Scale if rescale::in_place(draft, desired, observed, &change) => {}
+        SpecChange::Scale | SpecChange::Upgrade | SpecChange::SavepointRedeploy => {
+            upgrade::begin(draft, desired, observed, &recorded, &change);
+        }
+    }
+}

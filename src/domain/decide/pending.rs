@@ -1,0 +1,389 @@
+//! Carrying an operation that was recorded to its end.
+//!
+//! The rule: at most one operation is under way; each pass looks whether it is done, and if not, asks
+//! again in a way that cannot do it twice.
+
+use std::time::Duration;
+
+use flink_crds::{FlinkJobState, PendingKind, PendingOperation, ReconciliationState, UpgradeMode};
+
+use super::{AT_ONCE, deploy, rescale};
+use crate::domain::draft::Draft;
+use crate::domain::{
+    Component, Deployment, Desired, JobManager, Observed, Reason, SavepointProgress,
+    SavepointRequest, Sighting, Step, Waiting,
+};
+
+/// First and longest delay between attempts of a savepoint that Flink gave up.
+const SAVEPOINT_RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(5));
+
+/// Carry on with what is pending. Returns whether that ends the pass.
+pub fn proceed(draft: &mut Draft, desired: &Desired, observed: &Observed) -> bool {
+    let Some(pending) = draft.status.pending.clone() else {
+        return false;
+    };
+    match pending.kind {
+        Some(PendingKind::Deploy) => deploying(draft, desired, observed, &pending),
+        Some(PendingKind::StopWithSavepoint) => stopping(draft, desired, observed, &pending),
+        Some(PendingKind::Cancel) => cancelling(draft, desired, observed, &pending),
+        Some(PendingKind::DeleteCluster) => deleting(draft, desired, observed),
+        Some(PendingKind::Rescale) => return rescale::proceed(draft, desired, observed, &pending),
+        Some(PendingKind::Savepoint) | None => {
+            draft.status.pending = None;
+            return false;
+        }
+    }
+    true
+}
+
+fn deploying(
+    draft: &mut Draft,
+    desired: &Desired,
+    observed: &Observed,
+    pending: &PendingOperation,
+) {
+    let Some(recorded) = draft.deployed() else {
+        draft.status.pending = None;
+        return draft.look_again_in(AT_ONCE);
+    };
+    match &observed.job_manager {
+        Sighting::Unknown(why) => sight(draft, desired, why),
+        Sighting::Seen(jm) if is_this(jm, pending) && jm.accompanied => {
+            deploy::deployed(draft, desired, observed, &recorded);
+        }
+        Sighting::Seen(jm) if is_this(jm, pending) => make(draft, desired, pending),
+        Sighting::Seen(jm) if !jm.ours => {
+            let text = format!(
+                "Deployment {0} exists and does not belong to this FlinkDeployment. Rename the \
+                 FlinkDeployment, or delete the Deployment with: kubectl -n {1} delete deployment {0}",
+                desired.identity.name, desired.identity.namespace
+            );
+            draft.fail(Component::JobManagerDeployment, Reason::Error, &text);
+            draft.wait(Waiting::Person(text), desired.settings.reconcile_interval);
+        }
+        Sighting::Seen(jm) => {
+            if !jm.deleting {
+                draft.step(Step::DeleteCluster);
+            }
+            draft.wait(Waiting::Deletion, desired.settings.progress_interval);
+        }
+        Sighting::Absent => clear_ground(draft, desired, observed, pending),
+    }
+}
+
+/// The Deployment we are waiting for, and not one that an older plan made.
+fn is_this(jm: &JobManager, pending: &PendingOperation) -> bool {
+    jm.ours && !jm.deleting && jm.deploy_id.is_some() && jm.deploy_id == pending.trigger_id
+}
+
+/// No JobManager is there: make sure that nothing old is left that would disturb the new one.
+fn clear_ground(
+    draft: &mut Draft,
+    desired: &Desired,
+    observed: &Observed,
+    pending: &PendingOperation,
+) {
+    let Some(recorded) = draft.deployed() else {
+        return;
+    };
+    if desired.violations.is_empty()
+        && draft.status.observed_generation != Some(desired.identity.generation)
+    {
+        // Nothing was made yet, so a newer spec takes its place.
+        draft.status.pending = None;
+        return deploy::restore(draft, desired, observed);
+    }
+    match &observed.pods {
+        Sighting::Unknown(why) => return sight(draft, desired, why),
+        Sighting::Seen(pods) if pods.count > 0 => {
+            return draft.wait(Waiting::Deletion, desired.settings.progress_interval);
+        }
+        Sighting::Seen(_) | Sighting::Absent => {}
+    }
+    let mode = deploy::recorded_mode(&recorded);
+    let ha = desired.settings.ha_deployed || desired.settings.ha_desired;
+    match &observed.ha {
+        Sighting::Unknown(why) if ha => return sight(draft, desired, why),
+        Sighting::Seen(_) if mode != UpgradeMode::LastState => draft.step(Step::DeleteHaMetadata),
+        Sighting::Absent if mode == UpgradeMode::LastState => {
+            let text = "HA metadata is not available to restore from last state. It is possible \
+                 that the job has finished or terminally failed, or the configmaps have been \
+                 deleted. Manual restore required.";
+            draft.fail(Component::JobManagerDeployment, Reason::RestoreFailed, text);
+            return draft.wait(
+                Waiting::Person(text.to_owned()),
+                desired.settings.reconcile_interval,
+            );
+        }
+        _ => {}
+    }
+    make(draft, desired, pending);
+}
+
+fn make(draft: &mut Draft, desired: &Desired, pending: &PendingOperation) {
+    let Some(recorded) = draft.deployed() else {
+        return;
+    };
+    draft.step(Step::Deploy(Box::new(Deployment {
+        deploy_id: pending.trigger_id.clone().unwrap_or_default(),
+        generation: draft.status.observed_generation.unwrap_or_default(),
+        spec: Box::new(recorded.spec().clone()),
+        config: desired.deploy_config.clone(),
+        job_id: recorded.job().and_then(|_| draft.job_id()),
+        restore_path: recorded.job().and_then(|_| draft.restore_path()),
+        log_files: desired.log_files.clone(),
+    })));
+    draft.wait(Waiting::JobManager, desired.settings.progress_interval);
+}
+
+fn sight(draft: &mut Draft, desired: &Desired, why: &str) {
+    draft.wait(
+        Waiting::Sight(why.to_owned()),
+        desired.settings.progress_interval,
+    );
+}
+
+fn stopping(draft: &mut Draft, desired: &Desired, observed: &Observed, pending: &PendingOperation) {
+    let job = pending.job_id.clone().unwrap_or_default();
+    match &observed.savepoint {
+        Sighting::Seen(SavepointProgress::Completed(path)) => {
+            let path = path.clone();
+            draft.job().state = Some(FlinkJobState::Finished);
+            let format = request(desired, pending, &job).format;
+            draft.note_savepoint(observed.now, &path, &format);
+            stopped(draft, Some(path));
+        }
+        Sighting::Seen(SavepointProgress::InProgress) => {
+            draft.wait(Waiting::Savepoint, desired.settings.progress_interval);
+        }
+        Sighting::Seen(SavepointProgress::Failed {
+            cause,
+            format_unsupported,
+        }) => {
+            savepoint_failed(
+                draft,
+                desired,
+                observed,
+                pending,
+                cause,
+                *format_unsupported,
+            );
+        }
+        Sighting::Absent => not_asked(draft, desired, observed, pending, &job),
+        Sighting::Unknown(why) => {
+            if observed.job_manager.is_absent() {
+                // The JobManager is gone and with it the request; the table chooses anew.
+                return again(draft);
+            }
+            sight(draft, desired, why);
+        }
+    }
+}
+
+/// Flink does not know the request: it never arrived, or the JobManager was replaced since.
+fn not_asked(
+    draft: &mut Draft,
+    desired: &Desired,
+    observed: &Observed,
+    pending: &PendingOperation,
+    job: &str,
+) {
+    match observed.job(job) {
+        Sighting::Seen(seen) if seen.state == FlinkJobState::Running => {
+            draft.step(Step::StopWithSavepoint(request(desired, pending, job)));
+            draft.wait(Waiting::Savepoint, desired.settings.progress_interval);
+        }
+        Sighting::Seen(seen) if seen.state.is_globally_terminal() => {
+            if let Some(why) = observed.checkpoints.why_unknown() {
+                return sight(draft, desired, why);
+            }
+            // The stop had its effect; `track` took the path from the job's last savepoint.
+            let path = draft.restore_path();
+            stopped(draft, path);
+        }
+        Sighting::Seen(_) | Sighting::Absent => again(draft),
+        Sighting::Unknown(why) => sight(draft, desired, &why),
+    }
+}
+
+/// The request as recorded.
+fn request(desired: &Desired, pending: &PendingOperation, job: &str) -> SavepointRequest {
+    SavepointRequest {
+        job: job.to_owned(),
+        trigger: pending.trigger_id.clone().unwrap_or_default(),
+        directory: desired.settings.savepoint_directory.clone(),
+        drain: desired.settings.drain,
+        format: pending
+            .format
+            .clone()
+            .unwrap_or_else(|| desired.settings.savepoint_format.clone()),
+    }
+}
+
+fn savepoint_failed(
+    draft: &mut Draft,
+    desired: &Desired,
+    observed: &Observed,
+    pending: &PendingOperation,
+    cause: &str,
+    format_unsupported: bool,
+) {
+    let native = pending.format.as_deref() == Some("NATIVE");
+    if format_unsupported && !native && desired.settings.savepoint_format_chosen {
+        // Asking again would restart the job again and end the same way.
+        let text = format!(
+            "The job's state cannot be written as a CANONICAL savepoint: {cause}. Set \
+             kubernetes.operator.savepoint.format.type: NATIVE, or remove the key."
+        );
+        draft.fail(Component::Job, Reason::SavepointError, &text);
+        if pending.generation == Some(desired.identity.generation) {
+            return draft.wait(Waiting::Person(text), desired.settings.reconcile_interval);
+        }
+        return again(draft);
+    }
+    let attempts = pending.attempts.saturating_add(1);
+    let format = if format_unsupported {
+        Some("NATIVE".to_owned())
+    } else {
+        pending.format.clone()
+    };
+    let delay = backoff(attempts);
+    let text = format!("Savepoint for the upgrade failed (attempt {attempts}): {cause}");
+    draft.fail(Component::Job, Reason::SavepointError, &text);
+    if !format_unsupported && draft.pending_for(observed) < delay {
+        return draft.wait(Waiting::Backoff(text), delay);
+    }
+    let job = pending.job_id.clone();
+    let generation = Some(desired.identity.generation);
+    draft.begin(PendingKind::StopWithSavepoint, observed.now, |next| {
+        next.job_id = job;
+        next.trigger_id = Some(observed.fresh.trigger.clone());
+        next.attempts = attempts;
+        next.generation = generation;
+        next.format = format;
+    });
+    draft.look_again_in(AT_ONCE);
+}
+
+fn backoff(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1))
+        .unwrap_or_default()
+        .min(10);
+    SAVEPOINT_RETRY
+        .0
+        .saturating_mul(1 << doublings)
+        .min(SAVEPOINT_RETRY.1)
+}
+
+/// The job is down: record where its state lies.
+fn stopped(draft: &mut Draft, path: Option<String>) {
+    draft.job().upgrade_savepoint_path = path;
+    draft.status.pending = None;
+    draft.suspend_recorded(UpgradeMode::Savepoint);
+    draft.look_again_in(AT_ONCE);
+}
+
+/// Let the table of `suspend.rs` choose anew.
+fn again(draft: &mut Draft) {
+    draft.status.pending = None;
+    draft.look_again_in(AT_ONCE);
+}
+
+fn cancelling(
+    draft: &mut Draft,
+    desired: &Desired,
+    observed: &Observed,
+    pending: &PendingOperation,
+) {
+    let job = pending.job_id.clone().unwrap_or_default();
+    match observed.job(&job) {
+        Sighting::Seen(seen) if seen.state.is_globally_terminal() => {
+            if let Some(why) = observed.checkpoints.why_unknown() {
+                return sight(draft, desired, why);
+            }
+            let path = draft.restore_path();
+            stopped(draft, path);
+        }
+        Sighting::Seen(seen) => {
+            if seen.state.is_cancellable() {
+                draft.step(Step::Cancel { job });
+            }
+            draft.job().state = Some(FlinkJobState::Cancelling);
+            draft.wait(Waiting::Cancellation, desired.settings.progress_interval);
+        }
+        Sighting::Absent => again(draft),
+        Sighting::Unknown(why) => {
+            if observed.job_manager.is_absent() {
+                return again(draft);
+            }
+            sight(draft, desired, &why);
+        }
+    }
+}
+
+/// The cluster is being deleted; high-availability metadata goes with it unless it is needed.
+fn deleting(draft: &mut Draft, desired: &Desired, observed: &Observed) {
+    if !cluster_deleted(draft, desired, observed) {
+        return;
+    }
+    let keep = draft
+        .deployed()
+        .is_none_or(|recorded| deploy::recorded_mode(&recorded) == UpgradeMode::LastState);
+    if !keep && !ha_deleted(draft, desired, observed) {
+        return;
+    }
+    draft.status.pending = None;
+    draft.status.job_manager_deployment_status =
+        Some(flink_crds::JobManagerDeploymentStatus::Missing);
+    draft.look_again_in(AT_ONCE);
+}
+
+/// Delete the JobManager; true once it and its pods are gone.
+pub fn cluster_deleted(draft: &mut Draft, desired: &Desired, observed: &Observed) -> bool {
+    match &observed.job_manager {
+        Sighting::Unknown(why) => sight(draft, desired, why),
+        Sighting::Seen(jm) if jm.ours => {
+            if !jm.deleting {
+                draft.step(Step::DeleteCluster);
+            }
+            draft.wait(Waiting::Deletion, desired.settings.progress_interval);
+        }
+        Sighting::Seen(_) => return true,
+        Sighting::Absent => match &observed.pods {
+            Sighting::Unknown(why) => sight(draft, desired, why),
+            Sighting::Seen(pods) if pods.count > 0 => {
+                draft.wait(Waiting::Deletion, desired.settings.progress_interval);
+            }
+            Sighting::Seen(_) | Sighting::Absent => return true,
+        },
+    }
+    false
+}
+
+/// Delete the metadata; true once it is certainly gone.
+pub fn ha_deleted(draft: &mut Draft, desired: &Desired, observed: &Observed) -> bool {
+    match &observed.ha {
+        Sighting::Absent => return true,
+        Sighting::Seen(_) => {
+            draft.step(Step::DeleteHaMetadata);
+            draft.wait(Waiting::Deletion, AT_ONCE);
+        }
+        Sighting::Unknown(why) => sight(draft, desired, why),
+    }
+    false
+}
+
+/// Record a stop before it is begun.
+pub fn begin_stop(draft: &mut Draft, desired: &Desired, observed: &Observed, kind: PendingKind) {
+    let job = draft.job_id();
+    draft.begin(kind, observed.now, |pending| {
+        pending.job_id = job;
+        pending.generation = Some(desired.identity.generation);
+        if kind == PendingKind::StopWithSavepoint {
+            pending.trigger_id = Some(observed.fresh.trigger.clone());
+        }
+    });
+    let reconciliation = draft.status.reconciliation_status.get_or_insert_default();
+    reconciliation.state = Some(ReconciliationState::Upgrading);
+    draft.look_again_in(AT_ONCE);
+}

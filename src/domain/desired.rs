@@ -1,0 +1,355 @@
+//! What a `FlinkDeployment` asks for, with its defaults and configuration worked out.
+//!
+//! The rule: decisions read this, never the raw resource; what is invalid was replaced by what is
+//! deployed, so that a mistake in a new spec leaves the running job managed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flink_crds::{
+    FlinkDeployment, FlinkDeploymentSpec, FlinkDeploymentStatus, FlinkVersion, JobState,
+    ReconciliationState, SavepointFormatType, UpgradeMode,
+};
+use kube::ResourceExt;
+
+use super::parallelism::with_overrides;
+use super::recorded::{Recorded, last_reconciled};
+use super::validate::{Violation, validate};
+use crate::config::effective::effective;
+use crate::config::{ConfigError, Defaults, FlinkConfig, flink, options, unknown_keys};
+use crate::resources::log_files;
+
+/// The finalizer of the Java operator, so that either can end what the other began.
+pub const FINALIZER: &str = "flinkdeployments.flink.apache.org/finalizer";
+
+/// Which resource it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name; also Flink's cluster id.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// The generation of its spec.
+    pub generation: i64,
+    /// It is being deleted.
+    pub deleting: bool,
+    /// Our finalizer is on it.
+    pub finalized: bool,
+}
+
+/// A resource, understood.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Which resource.
+    pub identity: Identity,
+    /// The spec to reconcile.
+    pub spec: FlinkDeploymentSpec,
+    /// What is wrong with the user's spec; if anything is, `spec` is the deployed one.
+    pub violations: Vec<Violation>,
+    /// Keys of ours that do not exist, each with advice.
+    pub unknown_keys: Vec<String>,
+    /// Flink's configuration for the recorded spec, complete but for deploy-time keys: what a
+    /// deployment under way is made with.
+    pub deploy_config: FlinkConfig,
+    /// Logging files of the pods, by name.
+    pub log_files: BTreeMap<String, String>,
+    /// Settings in force: the deployed spec's, with the user's present operator keys over them.
+    pub settings: Settings,
+}
+
+impl Desired {
+    /// Understand a resource against the operator's defaults.
+    pub fn of(object: &FlinkDeployment, defaults: &Defaults) -> Self {
+        let identity = Identity::of(object);
+        let status = object.status.clone().unwrap_or_default();
+        let recorded = last_reconciled(&status);
+        let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
+        let asked = effective(defaults, &namespace, &name, &object.spec);
+        let mut violations = match &asked {
+            Ok(config) => validate(&name, &object.spec, config, recorded.as_ref()),
+            Err(errors) => {
+                let raw = own_keys(&object.spec);
+                let mut all = validate(&name, &object.spec, &raw, recorded.as_ref());
+                all.extend(errors.iter().map(Violation::from));
+                all
+            }
+        };
+        let deployed = recorded
+            .as_ref()
+            .and_then(|recorded| effective(defaults, &namespace, &name, recorded.spec()).ok());
+        let asked = asked.unwrap_or_else(|_| deployed.clone().unwrap_or_default());
+        let mut running = deployed.clone().unwrap_or_else(|| asked.clone());
+        running.overlay(&operator_keys(&asked));
+        let settings = Settings::read(&asked, &running, recorded.as_ref()).or_else(|error| {
+            violations.push(Violation::from(&error));
+            Settings::read(&running, &running, recorded.as_ref())
+        });
+        let settings = settings.unwrap_or_else(|_| Settings::defaults(recorded.as_ref()));
+        let spec = if violations.is_empty() {
+            with_overrides(&object.spec, status.autoscaler.as_ref())
+        } else {
+            recorded
+                .as_ref()
+                .map_or_else(|| object.spec.clone(), |r| kept(r, &status))
+        };
+        Self {
+            unknown_keys: unknown_keys(&own_keys(&object.spec), &[])
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            deploy_config: deployed.unwrap_or_else(|| asked.clone()),
+            log_files: log_files(
+                recorded.as_ref().map_or(&object.spec, Recorded::spec),
+                defaults,
+            )
+            .clone(),
+            identity,
+            spec,
+            violations,
+            settings,
+        }
+    }
+
+    /// The state the job shall be in; a session cluster is always running.
+    pub fn job_state(&self) -> JobState {
+        self.spec
+            .job
+            .as_ref()
+            .and_then(|job| job.state)
+            .unwrap_or_default()
+    }
+
+    /// How the job is to be upgraded.
+    pub fn upgrade_mode(&self) -> UpgradeMode {
+        self.spec
+            .job
+            .as_ref()
+            .and_then(|job| job.upgrade_mode)
+            .unwrap_or_default()
+    }
+
+    /// Whether an application (with a job of its own) or a session cluster is asked for.
+    pub fn is_application(&self) -> bool {
+        self.spec.job.is_some()
+    }
+
+    /// CPUs and bytes of memory that the cluster may use with this many TaskManagers, as text.
+    pub fn footprint(&self, task_managers: u32) -> Option<(String, String)> {
+        let config = &self.deploy_config;
+        let number = |key: &str, default: f64| {
+            config
+                .raw(key)
+                .map_or(Some(default), |text| text.trim().parse::<f64>().ok())
+        };
+        let cpu = |process: &str| {
+            Some(
+                number(&format!("kubernetes.{process}.cpu.amount"), 1.0)?
+                    * number(&format!("kubernetes.{process}.cpu.limit-factor"), 1.0)?,
+            )
+        };
+        let memory = |process: &str| {
+            config
+                .memory(&format!("{process}.memory.process.size"))
+                .ok()
+                .flatten()
+        };
+        let replicas = config
+            .i32("kubernetes.jobmanager.replicas")
+            .ok()?
+            .unwrap_or(1);
+        let cpus = cpu("jobmanager")? * f64::from(replicas)
+            + cpu("taskmanager")? * f64::from(task_managers);
+        let bytes = memory("jobmanager")?
+            .0
+            .checked_mul(u64::try_from(replicas).ok()?)?
+            .checked_add(
+                memory("taskmanager")?
+                    .0
+                    .checked_mul(u64::from(task_managers))?,
+            )?;
+        Some((format!("{cpus:?}"), bytes.to_string()))
+    }
+
+    /// All violations as one text.
+    pub fn violation_text(&self) -> Option<String> {
+        let texts: Vec<String> = self.violations.iter().map(ToString::to_string).collect();
+        (!texts.is_empty()).then(|| texts.join("\n"))
+    }
+}
+
+impl Identity {
+    fn of(object: &FlinkDeployment) -> Self {
+        Self {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+            generation: object.metadata.generation.unwrap_or_default(),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            finalized: object.finalizers().iter().any(|name| name == FINALIZER),
+        }
+    }
+}
+
+/// What stays managed while the user's spec is invalid: the deployed one, running if it was being
+/// brought up.
+fn kept(recorded: &Recorded, status: &FlinkDeploymentStatus) -> FlinkDeploymentSpec {
+    let mut spec = recorded.spec().clone();
+    let phase = status.reconciliation_status.as_ref().and_then(|r| r.state);
+    if let Some(job) = &mut spec.job
+        && matches!(
+            phase,
+            Some(ReconciliationState::Upgrading | ReconciliationState::RollingBack)
+        )
+    {
+        job.state = Some(JobState::Running);
+    }
+    spec
+}
+
+/// The keys a user wrote, flat.
+fn own_keys(spec: &FlinkDeploymentSpec) -> FlinkConfig {
+    spec.flink_configuration
+        .as_ref()
+        .map(|map| FlinkConfig::flatten(&map.0))
+        .unwrap_or_default()
+}
+
+/// Keys that take effect without an upgrade: ours, and where savepoints go.
+fn operator_keys(config: &FlinkConfig) -> FlinkConfig {
+    let mut own = config.clone();
+    own.retain(|key| {
+        key.starts_with("kubernetes.operator.")
+            || key.starts_with("job.autoscaler.")
+            || key == "execution.checkpointing.savepoint-dir"
+            || key == "state.savepoints.dir"
+    });
+    own
+}
+
+/// Flink's name of a savepoint format; what is not known is left to Flink's default.
+fn format_name(format: SavepointFormatType) -> &'static str {
+    match format {
+        SavepointFormatType::Native => "NATIVE",
+        SavepointFormatType::Canonical | SavepointFormatType::Unknown => "CANONICAL",
+    }
+}
+
+/// Options that decisions depend on, typed.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one documented option of its own"
+)]
+pub struct Settings {
+    /// Base interval of looking.
+    pub reconcile_interval: Duration,
+    /// Interval while something is under way.
+    pub progress_interval: Duration,
+    /// Delay until a started JobManager is asked.
+    pub rest_delay: Duration,
+    /// Savepoint upgrades of jobs that do not run fall back to last-state.
+    pub last_state_fallback: bool,
+    /// Last-state upgrades cancel the job rather than delete its JobManager.
+    pub cancel_for_last_state: bool,
+    /// Take a savepoint if the newest checkpoint is older.
+    pub max_checkpoint_age: Option<Duration>,
+    /// Rescale in place where Flink can.
+    pub in_place_scaling: bool,
+    /// The running cluster uses the adaptive scheduler.
+    pub adaptive_scheduler: bool,
+    /// Recreate a lost JobManager.
+    pub recovery: bool,
+    /// Start failed jobs again.
+    pub restart_failed: bool,
+    /// Keep a terminal job's JobManager this long.
+    pub shutdown_ttl: Duration,
+    /// Take a savepoint when the resource is deleted.
+    pub savepoint_on_deletion: bool,
+    /// Drain when stopping with a savepoint.
+    pub drain: bool,
+    /// Format of savepoints.
+    pub savepoint_format: String,
+    /// The user chose the format; otherwise another may be used where Flink needs it.
+    pub savepoint_format_chosen: bool,
+    /// Where savepoints go.
+    pub savepoint_directory: Option<String>,
+    /// High availability is on in the deployed cluster.
+    pub ha_deployed: bool,
+    /// High availability is on in the configuration asked for.
+    pub ha_desired: bool,
+    /// Port of Flink's REST interface.
+    pub rest_port: u16,
+    /// Flink's REST interface speaks TLS.
+    pub rest_tls: bool,
+    /// Slots per TaskManager.
+    pub slots: u32,
+    /// A job id the user fixed.
+    pub fixed_job_id: Option<String>,
+    /// Flink's version of the deployed cluster.
+    pub deployed_version: Option<FlinkVersion>,
+}
+
+impl Settings {
+    /// Read them: `desired` is the configuration asked for, `deployed` that of the running cluster.
+    pub fn read(
+        desired: &FlinkConfig,
+        deployed: &FlinkConfig,
+        recorded: Option<&Recorded>,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
+            reconcile_interval: desired.get(&options::RECONCILE_INTERVAL)?,
+            progress_interval: desired.get(&options::PROGRESS_CHECK_INTERVAL)?,
+            rest_delay: desired.get(&options::REST_READY_DELAY)?,
+            last_state_fallback: desired.get(&options::UPGRADE_LAST_STATE_FALLBACK_ENABLED)?,
+            cancel_for_last_state: desired.get(&options::UPGRADE_LAST_STATE_CANCEL_ENABLED)?,
+            max_checkpoint_age: desired.get(&options::UPGRADE_MAX_CHECKPOINT_AGE)?,
+            in_place_scaling: desired.get(&options::UPGRADE_INPLACE_SCALING_ENABLED)?,
+            adaptive_scheduler: deployed
+                .raw("jobmanager.scheduler")
+                .is_some_and(|scheduler| scheduler.eq_ignore_ascii_case("adaptive")),
+            recovery: desired.get(&options::JM_RECOVERY_ENABLED)?,
+            restart_failed: desired.get(&options::JOB_RESTART_FAILED)?,
+            shutdown_ttl: desired.get(&options::JM_SHUTDOWN_TTL)?,
+            savepoint_on_deletion: desired.get(&options::JOB_SAVEPOINT_ON_DELETION)?,
+            drain: desired.get(&options::JOB_DRAIN_ON_SAVEPOINT_DELETION)?,
+            savepoint_format: format_name(desired.get(&options::SAVEPOINT_FORMAT_TYPE)?).to_owned(),
+            savepoint_format_chosen: desired.is_set(&options::SAVEPOINT_FORMAT_TYPE),
+            savepoint_directory: desired.get(&flink::SAVEPOINT_DIR)?,
+            ha_deployed: flink::high_availability(deployed)?.is_some(),
+            ha_desired: flink::high_availability(desired)?.is_some(),
+            rest_port: deployed.get(&flink::REST_PORT)?,
+            rest_tls: deployed.get(&flink::REST_TLS)?,
+            slots: u32::try_from(desired.get(&flink::SLOTS)?)
+                .unwrap_or(1)
+                .max(1),
+            fixed_job_id: desired.get(&flink::JOB_ID)?,
+            deployed_version: recorded.and_then(|recorded| recorded.spec().flink_version),
+        })
+    }
+
+    /// What is in force if nothing at all can be read.
+    fn defaults(recorded: Option<&Recorded>) -> Self {
+        let nothing = FlinkConfig::new();
+        #[expect(
+            clippy::expect_used,
+            reason = "a test of the option table reads every default"
+        )]
+        Self::read(&nothing, &nothing, recorded).expect("the declared defaults can be read")
+    }
+
+    /// TaskManagers that a spec needs: its replicas, or enough for its parallelism.
+    pub fn task_managers(&self, spec: &FlinkDeploymentSpec) -> i32 {
+        if let Some(replicas) = spec.task_manager.as_ref().and_then(|tm| tm.replicas) {
+            return replicas;
+        }
+        let parallelism = spec
+            .job
+            .as_ref()
+            .and_then(|job| job.parallelism)
+            .unwrap_or_default();
+        let parallelism = u32::try_from(parallelism).unwrap_or_default();
+        i32::try_from(parallelism.div_ceil(self.slots)).unwrap_or(i32::MAX)
+    }
+}

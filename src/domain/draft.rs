@@ -1,0 +1,364 @@
+//! A plan while it is being made.
+//!
+//! The rule: `decide` reads the world and writes only here; the draft becomes a [`Plan`] once.
+
+use std::time::Duration;
+
+use flink_crds::{
+    FlinkDeploymentSpec, FlinkDeploymentStatus, FlinkJobState, JobManagerDeploymentStatus,
+    JobState, JobStatus, PendingKind, PendingOperation, ReconciliationState, Savepoint,
+    SavepointFormatType, SnapshotTriggerType, TaskManagerInfo, UpgradeMode,
+};
+use jiff::Timestamp;
+
+use super::recorded::{self, Recorded};
+use super::{Announcement, Component, Desired, Observed, Plan, Reason, Step, Waiting};
+
+/// A plan in the making.
+pub struct Draft {
+    /// The status to record.
+    pub status: FlinkDeploymentStatus,
+    steps: Vec<Step>,
+    events: Vec<Announcement>,
+    waiting: Vec<Waiting>,
+    look_again: Option<Duration>,
+}
+
+impl Draft {
+    /// Begin from the recorded status.
+    pub fn from(status: &FlinkDeploymentStatus) -> Self {
+        Self {
+            status: status.clone(),
+            steps: Vec::new(),
+            events: Vec::new(),
+            waiting: Vec::new(),
+            look_again: None,
+        }
+    }
+
+    /// The finished plan.
+    pub fn finish(self) -> Plan {
+        Plan {
+            status: self.status,
+            steps: self.steps,
+            events: self.events,
+            waiting: self.waiting,
+            look_again: self.look_again,
+        }
+    }
+
+    /// Do this, and look at the result soon.
+    pub fn step(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    /// Whether anything is to be done already.
+    pub fn has_steps(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
+    /// Nothing more happens now, because of this.
+    pub fn wait(&mut self, waiting: Waiting, look_again: Duration) {
+        self.waiting.push(waiting);
+        self.look_again_in(look_again);
+    }
+
+    /// Look again after this long, or sooner if that was asked for already.
+    pub fn look_again_in(&mut self, delay: Duration) {
+        self.look_again = Some(self.look_again.map_or(delay, |present| present.min(delay)));
+    }
+
+    /// When the pass wants to look again, so far.
+    pub fn look_again(&self) -> Option<Duration> {
+        self.look_again
+    }
+
+    /// What is being waited for, as one text.
+    pub fn waiting_text(&self) -> Option<String> {
+        let texts: Vec<String> = self.waiting.iter().map(ToString::to_string).collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+
+    /// Nothing goes on without a person.
+    pub fn waits_for_a_person(&self) -> bool {
+        self.waiting
+            .iter()
+            .any(|waiting| matches!(waiting, Waiting::Person(_)))
+    }
+
+    /// Tell people of something ordinary.
+    pub fn tell(&mut self, component: Component, reason: Reason, message: impl Into<String>) {
+        self.announce(false, component, reason, message.into());
+    }
+
+    /// Warn people.
+    pub fn warn(&mut self, component: Component, reason: Reason, message: impl Into<String>) {
+        self.announce(true, component, reason, message.into());
+    }
+
+    fn announce(&mut self, warning: bool, component: Component, reason: Reason, message: String) {
+        self.events.push(Announcement {
+            warning,
+            reason,
+            component,
+            message,
+        });
+    }
+
+    /// Record an error in the status and warn of it, once for as long as it stays the same.
+    pub fn fail(&mut self, component: Component, reason: Reason, message: &str) {
+        if self.set_error(&reason.to_string(), message) {
+            self.warn(component, reason, message);
+        }
+    }
+
+    /// Record an error in the status, as the JSON document that tools of the Java operator read.
+    /// Returns whether it is news.
+    pub fn set_error(&mut self, kind: &str, message: &str) -> bool {
+        let text = error_text(kind, message);
+        let news = self.status.error.as_deref() != Some(&text);
+        self.status.error = Some(text);
+        news
+    }
+
+    /// The job's part of the status.
+    pub fn job(&mut self) -> &mut JobStatus {
+        self.status.job_status.get_or_insert_default()
+    }
+
+    /// The recorded job id.
+    pub fn job_id(&self) -> Option<String> {
+        self.status
+            .job_status
+            .as_ref()
+            .and_then(|job| job.job_id.clone())
+    }
+
+    /// The recorded state of the job.
+    pub fn job_state(&self) -> Option<FlinkJobState> {
+        self.status.job_status.as_ref().and_then(|job| job.state)
+    }
+
+    /// Where the state to restore lies.
+    pub fn restore_path(&self) -> Option<String> {
+        self.status
+            .job_status
+            .as_ref()
+            .and_then(|job| job.upgrade_savepoint_path.clone())
+    }
+
+    /// What is recorded as deployed.
+    pub fn deployed(&self) -> Option<Recorded> {
+        recorded::last_reconciled(&self.status)
+    }
+
+    /// The recorded phase.
+    pub fn reconciliation(&self) -> ReconciliationState {
+        self.status
+            .reconciliation_status
+            .as_ref()
+            .and_then(|r| r.state)
+            .unwrap_or_default()
+    }
+
+    /// The recorded state of the JobManager Deployment.
+    pub fn job_manager(&self) -> JobManagerDeploymentStatus {
+        self.status
+            .job_manager_deployment_status
+            .unwrap_or(JobManagerDeploymentStatus::Missing)
+    }
+
+    /// Record an operation before it is begun.
+    pub fn begin(
+        &mut self,
+        kind: PendingKind,
+        now: Timestamp,
+        fill: impl FnOnce(&mut PendingOperation),
+    ) {
+        let mut pending = PendingOperation {
+            kind: Some(kind),
+            started_at: Some(now.to_string()),
+            ..PendingOperation::default()
+        };
+        fill(&mut pending);
+        self.status.pending = Some(pending);
+    }
+
+    /// Record `spec` as the one reconciled, in job state `state`, restored or suspended by `mode`.
+    pub fn record(
+        &mut self,
+        desired: &Desired,
+        now: Timestamp,
+        spec: &FlinkDeploymentSpec,
+        phase: ReconciliationState,
+        state: JobState,
+        mode: Option<UpgradeMode>,
+    ) {
+        let previous = self.deployed();
+        let mut spec = spec.clone();
+        if let Some(job) = &mut spec.job {
+            job.state = Some(state);
+            if let Some(mode) = mode {
+                job.upgrade_mode = Some(mode);
+            }
+            // A nonce changed together with an upgrade must still fire afterwards.
+            let before = previous.as_ref().and_then(Recorded::job);
+            job.savepoint_trigger_nonce = before.and_then(|job| job.savepoint_trigger_nonce);
+            job.checkpoint_trigger_nonce = before.and_then(|job| job.checkpoint_trigger_nonce);
+        }
+        let first = previous
+            .as_ref()
+            .is_none_or(|previous| previous.first_with(&spec));
+        let text = recorded::write(&spec, first);
+        let reconciliation = self.status.reconciliation_status.get_or_insert_default();
+        reconciliation.last_reconciled_spec = Some(text);
+        reconciliation.reconciliation_timestamp = Some(now.as_millisecond());
+        reconciliation.state = Some(phase);
+        self.status.error = None;
+        self.status.observed_generation = Some(desired.identity.generation);
+        self.count_task_managers(desired, &spec, state);
+    }
+
+    /// The recorded spec, changed in place of the old text.
+    fn rewrite(&mut self, change: impl FnOnce(&mut flink_crds::JobSpec)) {
+        let Some(recorded) = self.deployed() else {
+            return;
+        };
+        let mut spec = recorded.spec().clone();
+        if let Some(job) = &mut spec.job {
+            change(job);
+        }
+        let text = recorded::write(&spec, recorded.first_deployment());
+        self.status
+            .reconciliation_status
+            .get_or_insert_default()
+            .last_reconciled_spec = Some(text);
+    }
+
+    /// Record that the job was stopped, and in which way it is to be restored.
+    pub fn suspend_recorded(&mut self, mode: UpgradeMode) {
+        self.rewrite(|job| {
+            job.state = Some(JobState::Suspended);
+            job.upgrade_mode = Some(mode);
+        });
+        let reconciliation = self.status.reconciliation_status.get_or_insert_default();
+        reconciliation.state = Some(ReconciliationState::Upgrading);
+        self.status.task_manager = Some(TaskManagerInfo {
+            label_selector: Some(String::new()),
+            replicas: Some(0),
+        });
+    }
+
+    /// Record in which way the job is being stopped.
+    pub fn set_recorded_mode(&mut self, mode: UpgradeMode) {
+        self.rewrite(|job| job.upgrade_mode = Some(mode));
+    }
+
+    /// Note an upgrade savepoint where tools of the Java operator look for it.
+    pub fn note_savepoint(&mut self, now: Timestamp, path: &str, format: &str) {
+        let format = if format == "NATIVE" {
+            SavepointFormatType::Native
+        } else {
+            SavepointFormatType::Canonical
+        };
+        self.job()
+            .savepoint_info
+            .get_or_insert_default()
+            .last_savepoint = Some(Savepoint {
+            time_stamp: Some(now.as_millisecond()),
+            location: Some(path.to_owned()),
+            trigger_type: Some(SnapshotTriggerType::Upgrade),
+            format_type: Some(format),
+            ..Savepoint::default()
+        });
+    }
+
+    /// The JobManager is gone or down: whether its job runs is not known, unless it had ended.
+    pub fn job_lost_sight(&mut self) {
+        let ended = self
+            .job_state()
+            .is_some_and(FlinkJobState::is_globally_terminal);
+        if !ended && self.job_state().is_some() {
+            self.job().state = Some(FlinkJobState::Reconciling);
+        }
+    }
+
+    /// TaskManagers that are really there, so that a HorizontalPodAutoscaler reads no nonsense.
+    pub fn true_task_managers(&mut self, count: u32) {
+        if let Some(info) = &mut self.status.task_manager
+            && info
+                .label_selector
+                .as_deref()
+                .is_some_and(|selector| !selector.is_empty())
+            && count > 0
+        {
+            info.replicas = i32::try_from(count).ok();
+        }
+    }
+
+    /// Mark what is recorded as proven.
+    pub fn mark_stable(&mut self) {
+        let reconciliation = self.status.reconciliation_status.get_or_insert_default();
+        reconciliation.last_stable_spec = reconciliation.last_reconciled_spec.clone();
+    }
+
+    fn count_task_managers(
+        &mut self,
+        desired: &Desired,
+        spec: &FlinkDeploymentSpec,
+        state: JobState,
+    ) {
+        let running = spec.job.is_none() || state == JobState::Running;
+        self.status.task_manager = Some(if running {
+            TaskManagerInfo {
+                label_selector: Some(format!(
+                    "component=taskmanager,app={}",
+                    desired.identity.name
+                )),
+                replicas: Some(desired.settings.task_managers(spec)),
+            }
+        } else {
+            TaskManagerInfo {
+                label_selector: Some(String::new()),
+                replicas: Some(0),
+            }
+        });
+    }
+
+    /// Seconds since the pending operation was begun.
+    pub fn pending_for(&self, observed: &Observed) -> Duration {
+        let started = self
+            .status
+            .pending
+            .as_ref()
+            .and_then(|pending| pending.started_at.as_deref())
+            .and_then(|text| text.parse::<Timestamp>().ok());
+        started.map_or(Duration::ZERO, |started| {
+            Duration::try_from(observed.now.duration_since(started)).unwrap_or_default()
+        })
+    }
+}
+
+/// `status.error`: a JSON document in a string, as tools of the Java operator read it.
+fn error_text(kind: &str, message: &str) -> String {
+    serde_json::json!({ "type": kind, "message": message }).to_string()
+}
+
+/// The status, with a step's failure recorded in it.
+pub fn with_error(
+    status: &FlinkDeploymentStatus,
+    kind: &str,
+    message: &str,
+) -> FlinkDeploymentStatus {
+    let mut status = status.clone();
+    status.error = Some(error_text(kind, message));
+    status.lifecycle_state = Some(super::lifecycle::lifecycle_of(&status));
+    for condition in status.conditions.iter_mut().flatten() {
+        if condition.type_ == "Stalled" && condition.status != "True" {
+            "True".clone_into(&mut condition.status);
+            kind.clone_into(&mut condition.reason);
+            message.clone_into(&mut condition.message);
+        }
+    }
+    status
+}

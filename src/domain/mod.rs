@@ -1,0 +1,37 @@
+//! Deciding, without doing: a resource and one look at the world in, a plan out.
+//!
+//! The vocabulary, once: a resource is turned into [`Desired`] (valid, with its configuration worked
+//! out); the world is read into [`Observed`], each reading a [`Sighting`]; [`decide`] compares them
+//! with the recorded status and answers with a [`Plan`]: the status to record first, the
+//! [`Step`]s to take, the [`Announcement`]s to make and what is being [`Waiting`] for.
+//!
+//! The rule: nothing here is async, asks the time or talks to anything; `tests/it/tidy.rs` checks it.
+
+mod change;
+mod conditions;
+mod decide;
+mod desired;
+mod draft;
+mod lifecycle;
+mod observed;
+mod parallelism;
+mod plan;
+mod recorded;
+mod sighting;
+mod validate;
+
+pub use change::{Change, SpecChange, change_of};
+pub use decide::{decide, needs};
+pub use desired::{Desired, FINALIZER, Identity, Settings};
+pub use draft::with_error;
+pub use lifecycle::lifecycle_of;
+pub use observed::{
+    Checkpoints, ClusterInfo, FreshIds, HaMetadata, Job, JobManager, Need, Needs, Observed,
+    PodFailure, Pods, SavepointProgress, Vertex,
+};
+pub use plan::{
+    Announcement, Component, Deployment, Plan, Reason, SavepointRequest, Step, Waiting,
+};
+pub use recorded::LAST_STATE_PATH;
+pub use sighting::Sighting;
+pub use validate::{Violation, validate};

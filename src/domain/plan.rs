@@ -1,0 +1,222 @@
+//! What is to be done, as a value: compared, printed, replayed and explained before it is done.
+//!
+//! The rule: a plan says everything a person could want to know about one pass.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use flink_crds::FlinkDeploymentStatus;
+
+use crate::config::FlinkConfig;
+
+/// The outcome of deciding about one resource once.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Plan {
+    /// The status to record before any step; equal to the present one if nothing changed.
+    pub status: FlinkDeploymentStatus,
+    /// What to do now, in order; each step can be repeated without harm.
+    pub steps: Vec<Step>,
+    /// What to tell people.
+    pub events: Vec<Announcement>,
+    /// Why nothing more happens now.
+    pub waiting: Vec<Waiting>,
+    /// When to look again; `None` waits for a change of the resource.
+    pub look_again: Option<Duration>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Put our finalizer on the resource.
+    AddFinalizer,
+    /// Take our finalizer off the resource: its deletion may go on.
+    RemoveFinalizer,
+    /// Make the objects of a cluster: ConfigMaps and Services first, then the JobManager.
+    Deploy(Box<Deployment>),
+    /// Delete the JobManager Deployment; what it owns goes with it.
+    DeleteCluster,
+    /// Delete Flink's high-availability ConfigMaps.
+    DeleteHaMetadata,
+    /// Stop the job with a savepoint.
+    StopWithSavepoint(SavepointRequest),
+    /// Cancel the job.
+    Cancel {
+        /// Its id.
+        job: String,
+    },
+    /// Change the parallelism of a running job in place.
+    Rescale {
+        /// Its id.
+        job: String,
+        /// The most subtasks each vertex shall have.
+        upper: BTreeMap<String, u32>,
+    },
+}
+
+/// What [`Step::Deploy`] makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deployment {
+    /// Our mark of this deployment, put on the JobManager Deployment.
+    pub deploy_id: String,
+    /// The generation it is made from.
+    pub generation: i64,
+    /// The spec it is made from.
+    pub spec: Box<flink_crds::FlinkDeploymentSpec>,
+    /// The complete configuration of the cluster, before deploy-time keys.
+    pub config: FlinkConfig,
+    /// The job's id; `None` for a session cluster.
+    pub job_id: Option<String>,
+    /// `execution.savepoint.path`.
+    pub restore_path: Option<String>,
+    /// Logging files by name.
+    pub log_files: BTreeMap<String, String>,
+}
+
+/// What [`Step::StopWithSavepoint`] asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavepointRequest {
+    /// The job's id.
+    pub job: String,
+    /// Our id of the request: asking twice is asking once.
+    pub trigger: String,
+    /// Directory to write to; Flink's configured one if absent.
+    pub directory: Option<String>,
+    /// Emit the final watermark before stopping.
+    pub drain: bool,
+    /// `CANONICAL` or `NATIVE`.
+    pub format: String,
+}
+
+/// One Kubernetes event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// Something is wrong.
+    pub warning: bool,
+    /// A stable reason.
+    pub reason: Reason,
+    /// Which part it is about.
+    pub component: Component,
+    /// The sentence people read.
+    pub message: String,
+}
+
+/// Parts of a deployment that events speak of, with the Java operator's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the documentation")]
+pub enum Component {
+    Operator,
+    JobManagerDeployment,
+    Job,
+}
+
+/// Reasons of events, with the Java operator's names; `Container` carries Kubernetes' own reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the documentation")]
+pub enum Reason {
+    Submit,
+    Suspended,
+    SpecChanged,
+    JobStatusChanged,
+    Missing,
+    Cleanup,
+    CleanupFailed,
+    ValidationError,
+    UnsupportedFlinkVersion,
+    RecoverDeployment,
+    RestartFailedJob,
+    RestoreFailed,
+    UpgradeFailed,
+    CheckpointNotFound,
+    SavepointError,
+    Scaling,
+    ScalingReport,
+    ScalingConflict,
+    UnknownConfiguration,
+    Error,
+    Container(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container(reason) => f.write_str(reason),
+            named => write!(f, "{named:?}"),
+        }
+    }
+}
+
+/// Why a pass does nothing more for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Something could not be read.
+    Sight(String),
+    /// The JobManager is not up yet.
+    JobManager,
+    /// A savepoint is being written.
+    Savepoint,
+    /// The job is being cancelled.
+    Cancellation,
+    /// The old cluster is being deleted.
+    Deletion,
+    /// The job is not in a state from which it can be stopped safely.
+    JobState(String),
+    /// A rescale is not visible yet.
+    Rescale,
+    /// Trying again later, after a failure.
+    Backoff(String),
+    /// A person has to act.
+    Person(String),
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sight(why) => write!(f, "cannot see: {why}"),
+            Self::JobManager => f.write_str("the JobManager is starting"),
+            Self::Savepoint => f.write_str("a savepoint is being written"),
+            Self::Cancellation => f.write_str("the job is being cancelled"),
+            Self::Deletion => f.write_str("the old cluster is being deleted"),
+            Self::JobState(why) | Self::Backoff(why) | Self::Person(why) => f.write_str(why),
+            Self::Rescale => f.write_str("the new parallelism is not running yet"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddFinalizer => f.write_str("AddFinalizer"),
+            Self::RemoveFinalizer => f.write_str("RemoveFinalizer"),
+            Self::Deploy(deployment) => {
+                write!(f, "Deploy generation={}", deployment.generation)?;
+                if let Some(job) = &deployment.job_id {
+                    write!(f, " job={job}")?;
+                }
+                write!(
+                    f,
+                    " restore={}",
+                    deployment.restore_path.as_deref().unwrap_or("-")
+                )
+            }
+            Self::DeleteCluster => f.write_str("DeleteCluster"),
+            Self::DeleteHaMetadata => f.write_str("DeleteHaMetadata"),
+            Self::StopWithSavepoint(request) => write!(
+                f,
+                "StopWithSavepoint job={} trigger={} format={}{}",
+                request.job,
+                request.trigger,
+                request.format,
+                if request.drain { " drain" } else { "" }
+            ),
+            Self::Cancel { job } => write!(f, "Cancel job={job}"),
+            Self::Rescale { job, upper } => {
+                write!(f, "Rescale job={job}")?;
+                upper
+                    .iter()
+                    .try_for_each(|(vertex, p)| write!(f, " {vertex}={p}"))
+            }
+        }
+    }
+}

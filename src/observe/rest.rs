@@ -1,0 +1,221 @@
+//! What Flink itself tells, over its REST interface.
+
+use std::collections::BTreeMap;
+
+use flink_crds::{FlinkDeploymentStatus, FlinkJobState};
+
+use super::Observer;
+use crate::domain::{
+    Checkpoints, ClusterInfo, Desired, Job, Need, Needs, Observed, SavepointProgress, Sighting,
+    Vertex,
+};
+use crate::flink::{self, FlinkClient, Location, SavepointFailure, savepoint_failure};
+
+/// Exceptions looked at for the cause of a failed savepoint.
+const EXCEPTIONS: u32 = 5;
+
+/// Ask the cluster, if a JobManager is up.
+pub async fn observe(
+    observer: &Observer,
+    desired: &Desired,
+    status: &FlinkDeploymentStatus,
+    needs: &Needs,
+    look: &mut Observed,
+) {
+    let up = look
+        .job_manager
+        .seen()
+        .is_some_and(|jm| jm.available > 0 && !jm.deleting);
+    if !up {
+        look.jobs = Sighting::Unknown("no JobManager is up".to_owned());
+        return;
+    }
+    let identity = &desired.identity;
+    let client = observer
+        .flink
+        .of(&identity.namespace, &identity.name)
+        .on_port(desired.settings.rest_port)
+        .with_tls(desired.settings.rest_tls);
+    let (jobs, overview) = tokio::join!(client.jobs(), client.overview());
+    look.jobs = match jobs {
+        Ok(jobs) => Sighting::Seen(jobs.into_iter().map(job).collect()),
+        Err(error) => Sighting::Unknown(error.to_string()),
+    };
+    look.cluster = cluster(&client, status, overview).await;
+    let Some(id) = status
+        .job_status
+        .as_ref()
+        .and_then(|job| job.job_id.clone())
+    else {
+        return;
+    };
+    let state = look.job(&id).seen().map(|job| job.state);
+    let (savepoint, checkpoints, vertices, failure) = tokio::join!(
+        savepoint(&client, status, needs, &id),
+        checkpoints(&client, needs, &id, state),
+        vertices(&client, needs, &id),
+        failure(&client, &id, state),
+    );
+    look.savepoint = savepoint;
+    look.checkpoints = checkpoints;
+    look.vertices = vertices;
+    look.failure = failure;
+}
+
+/// A job whose tasks do not all run yet is not counted as running, whatever Flink calls it.
+fn job(job: flink::Job) -> (String, Job) {
+    let state = if job.state == FlinkJobState::Running && !job.tasks.all_up() {
+        FlinkJobState::Created
+    } else {
+        job.state
+    };
+    let seen = Job {
+        name: job.name,
+        state,
+        start_ms: job.start_ms,
+        modified_ms: job.modified_ms,
+    };
+    (job.id, seen)
+}
+
+async fn cluster(
+    client: &FlinkClient,
+    status: &FlinkDeploymentStatus,
+    overview: Result<flink::Overview, flink::RestError>,
+) -> Option<ClusterInfo> {
+    let overview = overview.ok()?;
+    let known = status.cluster_info.as_ref().and_then(|info| {
+        let version = info
+            .get("flink-version")
+            .filter(|version| **version == overview.version)?;
+        Some((version.clone(), info.get("flink-revision")?.clone()))
+    });
+    let (version, revision) = match known {
+        Some(known) => known,
+        None => client
+            .config()
+            .await
+            .ok()
+            .map(|config| (config.version, config.revision))?,
+    };
+    Some(ClusterInfo {
+        version,
+        revision,
+        task_managers: Some(overview.task_managers),
+    })
+}
+
+async fn savepoint(
+    client: &FlinkClient,
+    status: &FlinkDeploymentStatus,
+    needs: &Needs,
+    job: &str,
+) -> Sighting<SavepointProgress> {
+    let trigger = status
+        .pending
+        .as_ref()
+        .and_then(|pending| pending.trigger_id.as_deref());
+    let Some(trigger) = trigger.filter(|_| needs.contains(&Need::Savepoint)) else {
+        return Sighting::not_read();
+    };
+    match client.savepoint(job, trigger).await {
+        Ok(flink::SavepointProgress::InProgress) => Sighting::Seen(SavepointProgress::InProgress),
+        Ok(flink::SavepointProgress::Completed(path)) => {
+            Sighting::Seen(SavepointProgress::Completed(path))
+        }
+        Ok(flink::SavepointProgress::Failed(cause)) => {
+            Sighting::Seen(failed(client, job, &cause).await)
+        }
+        Err(error) if error.is_not_found() => Sighting::Absent,
+        Err(error) => Sighting::Unknown(error.to_string()),
+    }
+}
+
+/// A failed savepoint may only tell that the tasks failed; the job's exceptions tell why.
+async fn failed(client: &FlinkClient, job: &str, cause: &flink::Failure) -> SavepointProgress {
+    let mut kind = cause.of_savepoint();
+    let mut summary = cause.summary();
+    if !matches!(
+        kind,
+        SavepointFailure::Written(_) | SavepointFailure::FormatUnsupported
+    ) && let Ok(exceptions) = client.exceptions(job, EXCEPTIONS).await
+        && let Some(telling) = exceptions
+            .iter()
+            .find(|e| savepoint_failure(&e.stack_trace) == SavepointFailure::FormatUnsupported)
+    {
+        kind = SavepointFailure::FormatUnsupported;
+        summary.clone_from(&telling.name);
+    }
+    match kind {
+        SavepointFailure::Written(path) => SavepointProgress::Completed(path),
+        kind => SavepointProgress::Failed {
+            cause: summary,
+            format_unsupported: kind == SavepointFailure::FormatUnsupported,
+        },
+    }
+}
+
+async fn checkpoints(
+    client: &FlinkClient,
+    needs: &Needs,
+    job: &str,
+    state: Option<FlinkJobState>,
+) -> Sighting<Checkpoints> {
+    let ended = state.is_some_and(FlinkJobState::is_globally_terminal);
+    let wanted = needs.contains(&Need::Checkpoints)
+        || (ended && needs.contains(&Need::CheckpointsWhenTerminal));
+    if !wanted {
+        return Sighting::not_read();
+    }
+    match client.checkpoints(job).await {
+        Ok(None) => Sighting::Seen(Checkpoints::default()),
+        Ok(Some(statistics)) => {
+            let newest = statistics.newest();
+            Sighting::Seen(Checkpoints {
+                latest: newest.and_then(Location::path).map(str::to_owned),
+                latest_not_addressable: newest == Some(&Location::NotAddressable),
+                latest_completed_ms: statistics.completed.as_ref().map(|c| c.triggered_ms),
+                pending_ms: statistics.pending_since_ms(),
+                state_size: statistics.completed.as_ref().map(|c| c.state_size),
+            })
+        }
+        Err(error) => Sighting::Unknown(error.to_string()),
+    }
+}
+
+async fn vertices(
+    client: &FlinkClient,
+    needs: &Needs,
+    job: &str,
+) -> Sighting<BTreeMap<String, Vertex>> {
+    if !needs.contains(&Need::Vertices) {
+        return Sighting::not_read();
+    }
+    match client.job(job).await {
+        Ok(detail) => Sighting::Seen(
+            detail
+                .vertices
+                .into_iter()
+                .map(|vertex| {
+                    let seen = Vertex {
+                        parallelism: vertex.parallelism,
+                        max_parallelism: vertex.max_parallelism.unwrap_or(u32::MAX),
+                        running: vertex.tasks.all_up(),
+                    };
+                    (vertex.id, seen)
+                })
+                .collect(),
+        ),
+        Err(error) => Sighting::Unknown(error.to_string()),
+    }
+}
+
+async fn failure(client: &FlinkClient, job: &str, state: Option<FlinkJobState>) -> Option<String> {
+    if state != Some(FlinkJobState::Failed) {
+        return None;
+    }
+    match client.execution_result(job).await.ok()? {
+        flink::ExecutionResult::Ended { failure, .. } => failure.map(|cause| cause.summary()),
+        flink::ExecutionResult::InProgress => None,
+    }
+}

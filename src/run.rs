@@ -1,0 +1,291 @@
+//! The composition root: clients, context, every controller once, and a graceful end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use futures::FutureExt;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::client::ClientBuilder;
+use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::{Api, Client, Config};
+
+use crate::act::Actor;
+use crate::clock::Clock;
+use crate::config::load::{self, Sources};
+use crate::config::{Defaults, FlinkConfig, options};
+use crate::controllers::{self, Context};
+use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
+use crate::leader::{self, Claim, Timing};
+use crate::observe::Observer;
+use crate::serve::{self, Health};
+use crate::telemetry::Metrics;
+use crate::telemetry::logs::{self, LogFormat};
+use crate::telemetry::metrics::{ApiLayer, Identity};
+
+/// Options of `flink-operator run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Directory with the operator's default configuration (config.yaml or flink-conf.yaml).
+    #[arg(long, env = "FLINK_CONF_DIR")]
+    conf_dir: Option<PathBuf>,
+    /// Directory with a second configuration file whose entries win.
+    #[arg(long, env = "CONF_OVERRIDE_DIR")]
+    conf_override_dir: Option<PathBuf>,
+    /// Namespaces to watch, separated by commas; all if empty. Wins over the configuration.
+    #[arg(long, env = "WATCH_NAMESPACES")]
+    watch_namespaces: Option<String>,
+    /// How to reach Flink: auto, service (its DNS name), proxy (through the API server), or a URL
+    /// with {namespace} and {name}.
+    #[arg(long, env = "FLINK_REST_ROUTE", default_value = "auto")]
+    flink_rest: RouteChoice,
+    /// A port of its own for /metrics; without one they are on the health port.
+    #[arg(long, env = "METRICS_PORT", default_value_t = 0)]
+    metrics_port: u16,
+    /// Format of the log: text or json.
+    #[arg(long, env = "LOG_FORMAT", default_value = "text", value_enum)]
+    log_format: LogFormat,
+    /// Level of the log, or a filter such as `info,flink_operator=debug`.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    log_level: String,
+    /// Namespace of the operator's own Lease.
+    #[arg(long, env = "OPERATOR_NAMESPACE", default_value = "default")]
+    namespace: String,
+    /// Name of the operator, a label of its metrics.
+    #[arg(long, env = "OPERATOR_NAME", default_value = "flink-operator")]
+    name: String,
+    /// Name of this replica in the Lease and in metrics.
+    #[arg(long, env = "POD_NAME", default_value = "flink-operator")]
+    identity: String,
+}
+
+/// Run until a signal ends it.
+pub fn run(args: &RunArgs) -> anyhow::Result<()> {
+    logs::init(args.log_format, &args.log_level)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?
+        .block_on(serve_until_signal(args))
+}
+
+async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
+    let loaded = load::load(&Sources {
+        directory: args.conf_dir.clone(),
+        overrides: args.conf_override_dir.clone(),
+        watch_namespaces: args
+            .watch_namespaces
+            .clone()
+            .filter(|names| !names.trim().is_empty()),
+    })?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let defaults = loaded.defaults;
+    let config = defaults.operator().clone();
+    let clock = Clock::system();
+    let metrics = Metrics::new(&Identity {
+        host: args.identity.clone(),
+        namespace: args.namespace.clone(),
+        name: args.name.clone(),
+    })?;
+    let client = client(&metrics).await?;
+    let health = Health::new(serve::PATIENCE);
+    let claim = claim(args, &config, &client, &clock)?;
+    let deadlines = Deadlines::within(config.get(&options::FLINK_CLIENT_TIMEOUT)?);
+    let counters = metrics.clone();
+    let flink = FlinkRest::new(args.flink_rest.clone(), client.clone(), deadlines)?
+        .counted(move |call| count(&counters, &call));
+    let namespaces = namespaces(&defaults)?;
+
+    let stop = shutdown();
+    let servers = servers(args, &config, &health, &metrics, &stop).await?;
+    let mut controllers = tokio::task::JoinSet::new();
+    for namespace in namespaces {
+        let deployments = watch_job_managers(&client, namespace.as_deref(), &health, &metrics);
+        let observer = Observer {
+            client: client.clone(),
+            flink: flink.clone(),
+            deployments: Some(deployments),
+            clock: clock.clone(),
+        };
+        let actor = Actor {
+            client: client.clone(),
+            flink: flink.clone(),
+            claim: claim.clone(),
+            clock: clock.clone(),
+        };
+        let context = Arc::new(Context::new(
+            observer,
+            actor,
+            defaults.clone(),
+            metrics.clone(),
+        ));
+        let parallelism: i32 = config.get(&options::RECONCILE_PARALLELISM)?;
+        tracing::info!(
+            namespace = namespace.as_deref().unwrap_or("(all)"),
+            "watching"
+        );
+        controllers.spawn(controllers::run(
+            client.clone(),
+            namespace,
+            config.get(&options::LABEL_SELECTOR)?,
+            u16::try_from(parallelism).unwrap_or(0),
+            context,
+            stop.clone(),
+        ));
+    }
+    health.set_ready(true);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "flink-operator runs");
+    while controllers.join_next().await.is_some() {}
+    tracing::info!("all passes are done, ending");
+    for server in servers {
+        server.await??;
+    }
+    Ok(())
+}
+
+/// A client that never retries by itself and whose calls are counted.
+async fn client(metrics: &Metrics) -> anyhow::Result<Client> {
+    let mut config = Config::infer().await.context(
+        "failed to find a Kubernetes cluster. Inside one, the pod needs a service account token; \
+         outside, set KUBECONFIG",
+    )?;
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(10));
+    let builder = ClientBuilder::try_from(config).context("failed to make a Kubernetes client")?;
+    Ok(builder.with_layer(&ApiLayer::new(metrics.clone())).build())
+}
+
+fn count(metrics: &Metrics, call: &CallReport) {
+    let result = call.failure.map_or("ok", flink::Category::as_str);
+    metrics.rest_call(call.endpoint, result, call.took);
+}
+
+type Server = tokio::task::JoinHandle<Result<(), serve::Error>>;
+
+/// The health port, and the metrics port if it is another.
+async fn servers(
+    args: &RunArgs,
+    config: &FlinkConfig,
+    health: &Health,
+    metrics: &Metrics,
+    stop: &Stop,
+) -> anyhow::Result<Vec<Server>> {
+    let mut servers = Vec::new();
+    let health_port = config.get(&options::HEALTH_PROBE_PORT)?;
+    let mut start =
+        |listener, router| servers.push(tokio::spawn(serve::serve(listener, router, stop.clone())));
+    if config.get(&options::HEALTH_PROBE_ENABLED)? {
+        let listener = serve::listen(([0, 0, 0, 0], health_port).into()).await?;
+        start(
+            listener,
+            serve::health_router(health.clone(), metrics.clone()),
+        );
+    }
+    if args.metrics_port != 0 && args.metrics_port != health_port {
+        let listener = serve::listen(([0, 0, 0, 0], args.metrics_port).into()).await?;
+        start(listener, serve::metrics_router(metrics.clone()));
+    }
+    Ok(servers)
+}
+
+/// A future, to be cloned, that resolves when the process is asked to end.
+type Stop = futures::future::Shared<futures::future::BoxFuture<'static, ()>>;
+
+/// See [`Stop`].
+fn shutdown() -> Stop {
+    async {
+        let interrupt = tokio::signal::ctrl_c();
+        #[expect(
+            clippy::expect_used,
+            reason = "only fails where there are no signals at all"
+        )]
+        let mut terminate =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .expect("a handler for SIGTERM");
+        tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("asked to end");
+    }
+    .boxed()
+    .shared()
+}
+
+fn namespaces(defaults: &Defaults) -> anyhow::Result<Vec<Option<String>>> {
+    let watched = defaults.watched_namespaces()?;
+    Ok(watched.map_or_else(|| vec![None], |names| names.into_iter().map(Some).collect()))
+}
+
+fn claim(
+    args: &RunArgs,
+    config: &FlinkConfig,
+    client: &Client,
+    clock: &Clock,
+) -> anyhow::Result<Claim> {
+    if !config.get(&options::LEADER_ELECTION_ENABLED)? {
+        return Ok(Claim::alone(clock.clone()));
+    }
+    let name = config.get(&options::LEADER_ELECTION_LEASE_NAME)?.context(
+        "kubernetes.operator.leader-election.lease-name is missing; leader election is on, so set it",
+    )?;
+    let timing = Timing {
+        lease_duration: config.get(&options::LEADER_ELECTION_LEASE_DURATION)?,
+        renew_deadline: config.get(&options::LEADER_ELECTION_RENEW_DEADLINE)?,
+        retry_period: config.get(&options::LEADER_ELECTION_RETRY_PERIOD)?,
+    };
+    let claim = Claim::contested(clock.clone());
+    tokio::spawn(leader::campaign(
+        client.clone(),
+        args.namespace.clone(),
+        name,
+        args.identity.clone(),
+        timing,
+        claim.clone(),
+    ));
+    Ok(claim)
+}
+
+/// Keep JobManager Deployments in memory, so that a pass at rest asks the API server nothing.
+fn watch_job_managers(
+    client: &Client,
+    namespace: Option<&str>,
+    health: &Health,
+    metrics: &Metrics,
+) -> reflector::Store<Deployment> {
+    use futures::StreamExt;
+    let api: Api<Deployment> = namespace.map_or_else(
+        || Api::all(client.clone()),
+        |namespace| Api::namespaced(client.clone(), namespace),
+    );
+    let (store, writer) = reflector::store();
+    let (health, metrics) = (health.clone(), metrics.clone());
+    health.watch_begun("Deployment", tokio::time::Instant::now());
+    let stream = watcher(
+        api,
+        watcher::Config::default().labels(controllers::JOB_MANAGERS),
+    )
+    .default_backoff()
+    .modify(|deployment| deployment.metadata.managed_fields = None)
+    .reflect(writer);
+    tokio::spawn(stream.for_each(move |event| {
+        match event {
+            Ok(_) => health.watch_alive("Deployment"),
+            Err(error) => {
+                metrics.watch_failed("Deployment");
+                health.watch_broken(
+                    "Deployment",
+                    &error.to_string(),
+                    tokio::time::Instant::now(),
+                );
+                tracing::warn!(%error, "the watch of JobManager Deployments broke");
+            }
+        }
+        futures::future::ready(())
+    }));
+    store
+}
