@@ -5,6 +5,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::unwrap_in_result,
     clippy::print_stderr,
     reason = "helpers of tests fail the test they help"
 )]

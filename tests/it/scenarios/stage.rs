@@ -66,7 +66,7 @@ impl Stage {
         }
         for word in rest.split_whitespace() {
             let (key, value) = word.split_once('=').ok_or("expected key=value")?;
-            apply(&mut spec, key, value)?;
+            apply(&mut spec, key, value);
         }
         let next: FlinkDeploymentSpec =
             serde_json::from_value(spec).map_err(|error| error.to_string())?;
@@ -213,9 +213,13 @@ impl Stage {
             out,
             "state      {} jm={} job={} pending={}{}",
             next.lifecycle_state.unwrap_or_default(),
-            text(&next.job_manager_deployment_status),
-            text(&next.job_status.as_ref().and_then(|job| job.state)),
-            text(&next.pending.as_ref().and_then(|pending| pending.kind)),
+            text(next.job_manager_deployment_status.as_ref()),
+            text(next.job_status.as_ref().and_then(|job| job.state.as_ref())),
+            text(
+                next.pending
+                    .as_ref()
+                    .and_then(|pending| pending.kind.as_ref())
+            ),
             if *next == status { " (unchanged)" } else { "" },
         );
         if let Some(path) = next
@@ -273,7 +277,7 @@ fn only_needed(world: &Observed, needs: &flink_operator::domain::Needs) -> Obser
     seen
 }
 
-fn text<T: serde::Serialize>(value: &Option<T>) -> String {
+fn text<T: serde::Serialize>(value: Option<&T>) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(text)) => text,
         _ => "-".to_owned(),
@@ -296,7 +300,7 @@ fn base_spec() -> Value {
 }
 
 /// Set one short key of a spec.
-fn apply(spec: &mut Value, key: &str, value: &str) -> Outcome {
+fn apply(spec: &mut Value, key: &str, value: &str) {
     let path = match key {
         "upgrade" => "/job/upgradeMode",
         "state" => "/job/state",
@@ -319,11 +323,11 @@ fn apply(spec: &mut Value, key: &str, value: &str) -> Outcome {
                 "/flinkConfiguration/high-availability.storageDir",
                 json!("file:///state/ha"),
             );
-            return Ok(());
+            return;
         }
         key => {
             set(spec, &format!("/flinkConfiguration/{key}"), json!(value));
-            return Ok(());
+            return;
         }
     };
     let value = value
@@ -338,7 +342,6 @@ fn apply(spec: &mut Value, key: &str, value: &str) -> Outcome {
             value
         },
     );
-    Ok(())
 }
 
 fn set(spec: &mut Value, path: &str, value: Value) {
