@@ -12,8 +12,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
 
-use crate::act::{Error, deadline};
 use crate::clock::Clock;
+use crate::deadline::deadline;
+
+/// Another process leads, or none yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this process is not the leader")]
+pub struct NotLeader;
 
 /// The right to write, valid until a moment that its holder keeps pushing out.
 #[derive(Clone)]
@@ -41,12 +46,8 @@ impl Claim {
     }
 
     /// Fails unless this process leads right now.
-    pub fn check(&self) -> Result<(), Error> {
-        if self.held() {
-            Ok(())
-        } else {
-            Err(Error::NotLeader)
-        }
+    pub fn check(&self) -> Result<(), NotLeader> {
+        if self.held() { Ok(()) } else { Err(NotLeader) }
     }
 
     /// Whether this process leads right now.

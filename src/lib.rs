@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod controllers;
+pub mod deadline;
 pub mod domain;
 pub mod flink;
 pub mod leader;

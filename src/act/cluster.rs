@@ -11,10 +11,11 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
 
-use super::{DEPLOY_ID, Error, FIELD_MANAGER, deadline, ha};
+use super::{Error, FIELD_MANAGER, ha};
 use crate::config::DeployKeys;
+use crate::deadline::deadline;
 use crate::domain::Deployment;
-use crate::resources::{BuildInput, Kind, Object, build};
+use crate::resources::{BuildInput, Kind, Object, build, labels};
 
 /// Make the cluster; what exists already is brought to the same state.
 pub async fn deploy(
@@ -68,7 +69,7 @@ fn marked(mut job_manager: Object, deploy_id: &str) -> Object {
             .entry("annotations")
             .or_insert_with(|| Value::Object(serde_json::Map::new()));
         if let Value::Object(annotations) = annotations {
-            annotations.insert(DEPLOY_ID.to_owned(), deploy_id.into());
+            annotations.insert(labels::DEPLOY_ID.to_owned(), deploy_id.into());
         }
     }
     job_manager

@@ -9,7 +9,7 @@ use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::core::ObjectMeta;
 use kube::{Client, Resource, ResourceExt};
 
-use super::deadline;
+use crate::deadline::deadline;
 use crate::domain::{Announcement, Component};
 
 /// Longest message that the API server takes.

@@ -5,7 +5,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 
-use super::{Error, deadline};
+use super::Error;
+use crate::deadline::deadline;
 use crate::resources::ha;
 
 /// Delete all of them; the state they point to is given up or recorded elsewhere.

@@ -9,8 +9,6 @@ mod ha;
 mod job;
 pub mod status;
 
-use std::time::Duration;
-
 use flink_crds::FlinkDeployment;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::{ApiResource, gvk::GroupVersionKind};
@@ -18,17 +16,14 @@ use kube::{Client, Resource, ResourceExt};
 
 use crate::clock::Clock;
 use crate::config::ConfigError;
+use crate::deadline::deadline;
 use crate::domain::{Announcement, Component, FINALIZER, Plan, Reason, Step, with_error};
 use crate::flink::{FlinkRest, RestError};
-use crate::leader::Claim;
+use crate::leader::{Claim, NotLeader};
 use crate::telemetry::logs::Chain;
 
-/// Annotation by which a JobManager Deployment is recognised as the one a status speaks of.
-pub const DEPLOY_ID: &str = "flinkdeployment.flink.apache.org/deploy-id";
 /// Owner of the fields we apply.
 pub const FIELD_MANAGER: &str = "flink-operator";
-/// No single request to the API server may take longer.
-const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What stopped a plan.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +63,12 @@ pub enum Error {
     /// The objects of a cluster cannot be built from its configuration.
     #[error("failed to build the objects of the cluster: {}", texts(.0))]
     Build(Vec<ConfigError>),
+}
+
+impl From<NotLeader> for Error {
+    fn from(_: NotLeader) -> Self {
+        Self::NotLeader
+    }
 }
 
 impl Error {
@@ -284,23 +285,6 @@ impl Actor {
             Ok(_) => Ok(()),
         }
     }
-}
-
-/// A call to the API server that ends in time.
-pub async fn deadline<T>(
-    call: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, kube::Error> {
-    tokio::time::timeout(DEADLINE, call)
-        .await
-        .unwrap_or_else(|_| {
-            Err(kube::Error::Service(
-                format!(
-                    "no answer from the API server within {} s",
-                    DEADLINE.as_secs()
-                )
-                .into(),
-            ))
-        })
 }
 
 /// The kind, for calls that go without its Rust type.

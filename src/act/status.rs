@@ -8,7 +8,8 @@ use kube::core::{DynamicObject, ObjectMeta, TypeMeta};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::json;
 
-use super::{Error, deadline};
+use super::Error;
+use crate::deadline::deadline;
 
 /// Write `status` if it differs from the object's. Returns the object's version afterwards.
 pub async fn write(

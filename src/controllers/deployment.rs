@@ -14,7 +14,8 @@ use kube::{Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::{Context, invalid};
-use crate::act::{self, deadline};
+use crate::act;
+use crate::deadline::deadline;
 use crate::domain::{Desired, decide, needs};
 use crate::telemetry::logs::Chain;
 use crate::telemetry::metrics::{Facts, Outcome, Resource, ResourceType};

@@ -6,7 +6,8 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::controller::Action;
 
-use crate::act::{self, Actor, deadline};
+use crate::act::{self, Actor};
+use crate::deadline::deadline;
 
 /// Record the mistake in the status of the object.
 pub async fn report(actor: &Actor, invalid: &InvalidObject) -> Result<Action, act::Error> {

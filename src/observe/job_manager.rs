@@ -4,9 +4,9 @@ use flink_crds::FlinkDeployment;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use kube::ResourceExt;
 
-use crate::act::DEPLOY_ID;
 use crate::config::GENERATION_ANNOTATION;
 use crate::domain::JobManager;
+use crate::resources::labels;
 
 /// Reduce a Deployment to what decisions need.
 pub fn of(deployment: &Deployment, object: &FlinkDeployment, accompanied: bool) -> JobManager {
@@ -24,7 +24,7 @@ pub fn of(deployment: &Deployment, object: &FlinkDeployment, accompanied: bool) 
             .any(|owner| owner.uid == uid),
         deleting: deployment.metadata.deletion_timestamp.is_some(),
         generation: annotation(GENERATION_ANNOTATION).and_then(|text| text.parse().ok()),
-        deploy_id: annotation(DEPLOY_ID),
+        deploy_id: annotation(labels::DEPLOY_ID),
         replicas: deployment
             .spec
             .as_ref()

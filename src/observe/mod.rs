@@ -13,8 +13,8 @@ use kube::api::{Api, ListParams};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
 
-use crate::act::deadline;
 use crate::clock::Clock;
+use crate::deadline::deadline;
 use crate::domain::{Desired, HaMetadata, JobManager, Need, Needs, Observed, Pods, Sighting};
 use crate::flink::FlinkRest;
 use crate::resources::{ha, names};

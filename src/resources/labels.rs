@@ -7,6 +7,9 @@ use flink_crds::KubernetesMode;
 
 use crate::config::Process;
 
+/// Annotation by which a JobManager Deployment is recognised as the one a status speaks of.
+pub const DEPLOY_ID: &str = "flinkdeployment.flink.apache.org/deploy-id";
+
 /// A set of labels.
 pub type Labels = BTreeMap<String, String>;
 

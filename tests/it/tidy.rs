@@ -13,12 +13,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("serve", &["telemetry"]),
     ("flink", &["config", "domain", "telemetry"]),
-    ("leader", &["clock", "telemetry"]),
+    ("deadline", &[]),
+    ("leader", &["clock", "deadline", "telemetry"]),
     (
         "observe",
         &[
             "clock",
             "config",
+            "deadline",
             "domain",
             "flink",
             "resources",
@@ -30,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "clock",
             "config",
+            "deadline",
             "domain",
             "flink",
             "leader",
