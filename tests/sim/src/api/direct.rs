@@ -72,7 +72,7 @@ impl ApiServer {
         let old = old.ok_or_else(|| Failure::not_found(&kind.1, &key.1))?;
         let mut new = old.value.clone();
         patch::merge(&mut new, change);
-        write::update(&mut state.store, &target, old, new)
+        write::update(&mut state.store, &target, &old, new)
     }
 
     /// One object.

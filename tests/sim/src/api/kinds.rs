@@ -1,4 +1,4 @@
-//! Kinds the server knows by plural; others work too, with what their objects say.
+//! Kinds the server knows; it answers 404 for others.
 
 /// What the server must know of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,8 @@ const fn kind(
     }
 }
 
-const FLINK: &str = "flink.apache.org";
+/// Group of the custom kinds.
+pub(super) const FLINK: &str = "flink.apache.org";
 
 /// All kinds with a name here.
 pub const KINDS: &[Kind] = &[
@@ -77,12 +78,48 @@ pub const KINDS: &[Kind] = &[
         true,
     ),
     Kind {
-        scale: Some(["/spec/replicas", "/status/replicas", "/status/selector"]),
+        scale: Some([
+            "/spec/replicas",
+            "/status/replicas",
+            "/spec/selector/matchLabels",
+        ]),
         ..kind("apps", "v1", "deployments", "Deployment", true)
     },
     kind("", "v1", "pods", "Pod", true),
     kind("", "v1", "services", "Service", true),
     kind("", "v1", "configmaps", "ConfigMap", false),
+    kind("", "v1", "endpoints", "Endpoints", false),
+    kind(
+        "",
+        "v1",
+        "persistentvolumeclaims",
+        "PersistentVolumeClaim",
+        true,
+    ),
+    kind(
+        "discovery.k8s.io",
+        "v1",
+        "endpointslices",
+        "EndpointSlice",
+        false,
+    ),
+    kind("apps", "v1", "replicasets", "ReplicaSet", true),
+    kind("batch", "v1", "jobs", "Job", true),
+    kind(
+        "policy",
+        "v1",
+        "poddisruptionbudgets",
+        "PodDisruptionBudget",
+        true,
+    ),
+    kind("rbac.authorization.k8s.io", "v1", "roles", "Role", false),
+    kind(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "rolebindings",
+        "RoleBinding",
+        false,
+    ),
     kind("", "v1", "secrets", "Secret", false),
     kind("", "v1", "serviceaccounts", "ServiceAccount", false),
     kind("", "v1", "events", "Event", false),

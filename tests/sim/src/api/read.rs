@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::failure::Failure;
 use super::kinds;
 use super::path::Target;
+use crate::json::{at, text};
 
 /// Only type and metadata of an object.
 pub(super) fn metadata_of(object: &Value) -> Value {
@@ -58,27 +60,45 @@ pub(super) fn continued(token: &str) -> Option<(usize, u64)> {
     Some((from.parse().ok()?, revision.parse().ok()?))
 }
 
-/// The scale subresource of an object.
-pub(super) fn scale_of(object: &Value, paths: [&str; 3]) -> Value {
-    let [spec, status, selector] =
-        paths.map(|path| object.pointer(path).cloned().unwrap_or_default());
-    let selector = match &selector {
-        Value::Object(_) | Value::Null => json!(""),
-        text => text.clone(),
+/// The scale subresource of an object; custom objects have none until they say how many replicas they
+/// want.
+pub(super) fn scale(object: &Value, paths: [&str; 3]) -> Result<Value, Failure> {
+    let [spec, status, selector] = paths.map(|path| at(object, path));
+    let replicas = spec.and_then(Value::as_i64);
+    if replicas.is_none() && text(object, "/apiVersion").starts_with(kinds::FLINK) {
+        let message = format!("the spec replicas field {:?} does not exist", paths[0]);
+        return Err(Failure::new(500, "InternalError", message));
+    }
+    let mut metadata = object.get("metadata").cloned().unwrap_or_default();
+    if let Some(fields) = metadata.as_object_mut() {
+        let kept = [
+            "name",
+            "namespace",
+            "uid",
+            "resourceVersion",
+            "creationTimestamp",
+        ];
+        fields.retain(|field, _| kept.contains(&field.as_str()));
+    }
+    let count = status.and_then(Value::as_i64).unwrap_or_default();
+    let selector = selector
+        .map(selector_text)
+        .filter(|selector| !selector.is_empty());
+    let present = match selector {
+        Some(selector) => json!({ "replicas": count, "selector": selector }),
+        None => json!({ "replicas": count }),
     };
-    let metadata = object.get("metadata").cloned().unwrap_or_default();
-    let kept = [
-        "name",
-        "namespace",
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-    ];
-    let metadata: serde_json::Map<String, Value> = kept
-        .iter()
-        .filter_map(|field| Some(((*field).to_owned(), metadata.get(field)?.clone())))
-        .collect();
-    json!({ "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
-        "spec": { "replicas": spec.as_i64().unwrap_or_default() },
-        "status": { "replicas": status.as_i64().unwrap_or_default(), "selector": selector } })
+    Ok(
+        json!({ "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
+        "spec": { "replicas": replicas.unwrap_or(1) }, "status": present }),
+    )
+}
+
+/// A selector as a text, from a text or from `matchLabels`.
+fn selector_text(selector: &Value) -> String {
+    let labels = selector.as_object().into_iter().flatten();
+    let labels = labels.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+    selector
+        .as_str()
+        .map_or_else(|| labels.collect::<Vec<_>>().join(","), str::to_owned)
 }

@@ -87,7 +87,8 @@ impl ApiServer {
     }
 
     async fn objects(&self, incoming: Incoming) -> Response<Body> {
-        if self.state().absent.contains(&incoming.target.plural) {
+        let known = known(&address(&incoming.target).0).is_some();
+        if !known || self.state().absent.contains(&incoming.target.plural) {
             let mut response = Response::new(Body::from("404 page not found\n"));
             *response.status_mut() = StatusCode::NOT_FOUND;
             return response;

@@ -162,28 +162,32 @@ impl Store {
         self.changed.get(kind).copied().unwrap_or_default()
     }
 
-    /// Note what managers applied; not a change.
-    pub(super) fn remember(
+    /// Note what a manager applied to an object that it has just made.
+    pub(super) fn note_applied(
         &mut self,
         kind: &KindKey,
         key: &ObjectKey,
-        applied: BTreeMap<String, Value>,
+        manager: String,
+        applied: Value,
     ) {
-        if let Some(stored) = self
-            .kinds
-            .get_mut(kind)
-            .and_then(|objects| objects.get_mut(key))
-        {
-            stored.applied = applied;
+        let objects = self.kinds.get_mut(kind);
+        if let Some(stored) = objects.and_then(|objects| objects.get_mut(key)) {
+            stored.applied.insert(manager, applied);
         }
     }
 
     /// Remove an object; what watchers get carries the revision of its removal.
     pub(super) fn remove(&mut self, kind: &KindKey, key: &ObjectKey) -> Option<Value> {
-        let removed = self.kinds.get_mut(kind)?.remove(key)?;
+        let mut removed = self.kinds.get_mut(kind)?.remove(key)?.value;
         self.revision += 1;
-        self.changed(kind, key, Some(removed.value.clone()), None);
-        Some(removed.value)
+        self.changed(kind, key, Some(removed.clone()), None);
+        if let Some(metadata) = removed.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert(
+                "resourceVersion".to_owned(),
+                json!(self.revision.to_string()),
+            );
+        }
+        Some(removed)
     }
 
     /// A new uid.

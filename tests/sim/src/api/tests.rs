@@ -162,16 +162,17 @@ async fn the_scale_subresource_leads_to_the_fields_of_its_kind() {
         )
         .unwrap();
     let api: Api<FlinkDeployment> = Api::namespaced(server.client(), "prod");
-    let scale = api.get_scale("orders").await.unwrap();
-    let status = scale.status.unwrap();
-    assert_eq!(
-        (status.replicas, status.selector.as_deref()),
-        (3, Some("app=orders"))
-    );
+    // A custom object that does not say how many replicas it wants has no scale, for an HPA neither.
+    assert_eq!(code(api.get_scale("orders").await).0, 500);
     let patch = Patch::Merge(json!({ "spec": { "replicas": 5 } }));
     api.patch_scale("orders", &PatchParams::default(), &patch)
         .await
         .unwrap();
+    let status = api.get_scale("orders").await.unwrap().status.unwrap();
+    assert_eq!(
+        (status.replicas, status.selector.as_deref()),
+        (3, Some("app=orders"))
+    );
     let written = server.get("flinkdeployments", "prod", "orders").unwrap();
     assert_eq!(written["spec"]["taskManager"]["replicas"], 5);
     assert_eq!(written["metadata"]["generation"], 2);

@@ -11,7 +11,7 @@ use super::path::Target;
 use super::selector::Selector;
 use super::store::{Filter, Stored};
 use super::write::{self, address, known};
-use super::{State, apply, patch, read};
+use super::{State, apply, kinds, patch, read};
 
 /// A request, read.
 pub(super) struct Incoming {
@@ -86,7 +86,9 @@ impl Incoming {
             self.target.subresource.as_deref(),
             known(&address(&self.target).0).and_then(|kind| kind.scale),
         ) {
-            (Some("scale"), Some(paths)) => Ok((200, read::scale_of(&stored.value, paths))),
+            (Some("scale"), Some(paths)) => {
+                read::scale(&stored.value, paths).map(|scale| (200, scale))
+            }
             (None | Some("status"), _) => Ok((200, stored.value)),
             _ => Err(Failure::not_found(&self.target.resource(), "")),
         }
@@ -132,11 +134,19 @@ impl Incoming {
         }
         let old = self.present(state)?;
         if self.target.subresource.as_deref() == Some("scale") {
-            return self.scale(state, old);
+            return self.scale(state, &old);
         }
         let mut new = old.value.clone();
         match () {
-            () if self.method == Method::PUT => new = self.body.clone(),
+            () if self.method == Method::PUT => {
+                let custom = self.target.group == kinds::FLINK;
+                if custom && crate::json::text(&self.body, "/metadata/resourceVersion").is_empty() {
+                    let message =
+                        "metadata.resourceVersion: Invalid value: must be specified for an update";
+                    return Err(Failure::new(422, "Invalid", message));
+                }
+                new = self.body.clone();
+            }
             () if self.content_type.contains("json-patch") => {
                 patch::json_patch(&mut new, &self.body)?;
             }
@@ -144,11 +154,11 @@ impl Incoming {
         }
         Ok((
             200,
-            write::update(&mut state.store, &self.target, old, new)?,
+            write::update(&mut state.store, &self.target, &old, new)?,
         ))
     }
 
-    pub(super) fn scale(&self, state: &mut State, old: Stored) -> Reply {
+    pub(super) fn scale(&self, state: &mut State, old: &Stored) -> Reply {
         let paths = known(&address(&self.target).0).and_then(|kind| kind.scale);
         let paths = paths.ok_or_else(|| Failure::not_found(&self.target.resource(), ""))?;
         let replicas = self.body.pointer("/spec/replicas").cloned();
@@ -172,14 +182,16 @@ impl Incoming {
             ..self.target.clone()
         };
         let written = write::update(&mut state.store, &whole, old, new)?;
-        Ok((200, read::scale_of(&written, paths)))
+        read::scale(&written, paths).map(|scale| (200, scale))
     }
 
     pub(super) fn apply(&self, state: &mut State, now: Timestamp) -> Reply {
         let manager = self.query.get("fieldManager").cloned().unwrap_or_default();
         if manager.is_empty() {
-            return Err(Failure::bad_request(
-                "fieldManager is required for apply patch",
+            return Err(Failure::new(
+                422,
+                "Invalid",
+                "fieldManager: Required value: is required for apply patch",
             ));
         }
         let force = self.query.get("force").is_some_and(|force| force == "true");
@@ -197,12 +209,6 @@ impl Incoming {
                 )
             });
         }
-        let remember = |state: &mut State| {
-            if let Some(mut stored) = state.store.get(&kind, &key).cloned() {
-                stored.applied.insert(manager.clone(), ours.clone());
-                state.store.remember(&kind, &key, stored.applied);
-            }
-        };
         let Ok(old) = self.present(state) else {
             if self.target.subresource.is_some() {
                 return Err(Failure::not_found(&kind.1, &key.1));
@@ -210,7 +216,7 @@ impl Incoming {
             let mut body = self.body.clone();
             patch::merge(&mut body, &json!({ "metadata": { "name": key.1 } }));
             let created = write::create(&mut state.store, &self.target, body, now)?;
-            remember(state);
+            state.store.note_applied(&kind, &key, manager, ours);
             return Ok((201, created));
         };
         let mut new = apply::apply(&old.value, &old.applied, &ours, &manager, force)?;
@@ -219,8 +225,9 @@ impl Incoming {
             &mut new,
             &json!({ "metadata": { "resourceVersion": version } }),
         );
-        let written = write::update(&mut state.store, &self.target, old, new)?;
-        remember(state);
+        let mut applied = old.applied.clone();
+        applied.insert(manager, ours);
+        let written = write::update_applied(&mut state.store, &self.target, &old, new, applied)?;
         Ok((200, written))
     }
 

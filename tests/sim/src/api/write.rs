@@ -3,6 +3,8 @@
 //! The rule: what does not change an object gives it no new revision; what changes its specification
 //! raises its generation; the last finalizer of a deleted object takes it away.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -46,6 +48,41 @@ pub(super) fn finalizers(value: &Value) -> Vec<String> {
         .collect()
 }
 
+/// Objects of built-in kinds may leave out their type; custom ones may not.
+fn complete_type(body: &mut Value, target: &Target) -> Result<(), Failure> {
+    let missing = text(body, "/kind").is_empty() || text(body, "/apiVersion").is_empty();
+    let kind = known(&address(target).0).filter(|kind| kind.group != kinds::FLINK);
+    match (missing, kind, body.as_object_mut()) {
+        (false, ..) => Ok(()),
+        (true, Some(kind), Some(object)) => {
+            object.insert("kind".to_owned(), json!(kind.kind));
+            object.insert("apiVersion".to_owned(), json!(target.api_version()));
+            Ok(())
+        }
+        _ => Err(Failure::bad_request(
+            "Object 'Kind' or 'apiVersion' is missing",
+        )),
+    }
+}
+
+/// Empty lists and maps of the metadata are not kept.
+fn drop_empty(value: &mut Value) {
+    for field in ["finalizers", "ownerReferences", "labels", "annotations"] {
+        let empty = match value
+            .get("metadata")
+            .and_then(|metadata| metadata.get(field))
+        {
+            Some(Value::Array(items)) => items.is_empty(),
+            Some(Value::Object(fields)) => fields.is_empty(),
+            Some(Value::Null) => true,
+            _ => false,
+        };
+        if empty {
+            set_meta(value, field, None);
+        }
+    }
+}
+
 /// A new object.
 pub(super) fn create(
     store: &mut Store,
@@ -53,12 +90,8 @@ pub(super) fn create(
     mut body: Value,
     now: Timestamp,
 ) -> Result<Value, Failure> {
-    if text(&body, "/kind").is_empty() || text(&body, "/apiVersion").is_empty() {
-        return Err(Failure::bad_request(
-            "Object 'Kind' or 'apiVersion' is missing",
-        ));
-    }
     let (kind, mut key) = address(target);
+    complete_type(&mut body, target)?;
     text(&body, "/metadata/name").clone_into(&mut key.1);
     if key.1.is_empty() {
         let prefix = text(&body, "/metadata/generateName").to_owned();
@@ -86,7 +119,8 @@ pub(super) fn create(
         object.remove("status");
     }
     let uid = store.uid();
-    let generation = body.get("spec").map(|_| json!(1));
+    let counts = kind.1 != "services" && body.get("spec").is_some();
+    let generation = counts.then(|| json!(1));
     let namespace = (!key.0.is_empty()).then(|| json!(key.0));
     for (field, value) in [
         ("deletionTimestamp", None),
@@ -99,6 +133,7 @@ pub(super) fn create(
     ] {
         set_meta(&mut body, field, value);
     }
+    drop_empty(&mut body);
     Ok(store.set(
         &kind,
         &key,
@@ -118,8 +153,19 @@ pub(super) fn seconds(now: Timestamp) -> String {
 pub(super) fn update(
     store: &mut Store,
     target: &Target,
-    old: Stored,
+    old: &Stored,
+    new: Value,
+) -> Result<Value, Failure> {
+    update_applied(store, target, old, new, old.applied.clone())
+}
+
+/// The same, with what each field manager applies from now on.
+pub(super) fn update_applied(
+    store: &mut Store,
+    target: &Target,
+    old: &Stored,
     mut new: Value,
+    applied: BTreeMap<String, Value>,
 ) -> Result<Value, Failure> {
     let (kind, key) = address(target);
     let version = text(&new, "/metadata/resourceVersion");
@@ -176,28 +222,30 @@ pub(super) fn update(
             object.insert(field.to_owned(), kept.clone());
         }
     }
-    if new == old.value {
+    drop_empty(&mut new);
+    if new == old.value && applied == old.applied {
         return Ok(new);
     }
-    if specification(&new) != specification(&old.value) && new.get("spec").is_some() {
+    let counts = new.pointer("/metadata/generation").is_some();
+    if counts && specification(&new) != specification(&old.value) {
         let generation = new
             .pointer("/metadata/generation")
             .and_then(Value::as_i64)
             .unwrap_or_default();
         set_meta(&mut new, "generation", Some(json!(generation + 1)));
     }
-    let stored = store.set(
+    if ends(&new) {
+        store.remove(&kind, &key);
+        return Ok(new);
+    }
+    Ok(store.set(
         &kind,
         &key,
         Stored {
             value: new,
-            applied: old.applied,
+            applied,
         },
-    );
-    if ends(&stored) {
-        store.remove(&kind, &key);
-    }
-    Ok(stored)
+    ))
 }
 
 /// Everything but metadata and status.
@@ -262,8 +310,12 @@ pub(super) fn delete(
         0
     };
     if finalizers(&value).is_empty() && grace == 0 {
-        store.remove(kind, key);
-        return Ok(None);
+        let mut removed = store.remove(kind, key);
+        if let Some(removed) = removed.as_mut().filter(|_| kind.1 == "pods") {
+            set_meta(removed, "deletionGracePeriodSeconds", Some(json!(0)));
+        }
+        // These two answer with the object, others with a status.
+        return Ok(removed.filter(|_| matches!(kind.1.as_str(), "pods" | "services")));
     }
     let deleting = !text(&value, "/metadata/deletionTimestamp").is_empty();
     if !deleting {
@@ -324,13 +376,13 @@ pub(super) fn remove_finalizer(
     let Some(mut stored) = store.get(kind, key).cloned() else {
         return;
     };
-    let kept: Vec<String> = finalizers(&stored.value)
-        .into_iter()
-        .filter(|one| one != finalizer)
-        .collect();
+    let mut kept = finalizers(&stored.value);
+    kept.retain(|one| one != finalizer);
     set_meta(&mut stored.value, "finalizers", Some(json!(kept)));
-    let stored = store.set(kind, key, stored);
-    if ends(&stored) {
+    drop_empty(&mut stored.value);
+    if ends(&stored.value) {
         store.remove(kind, key);
+    } else {
+        store.set(kind, key, stored);
     }
 }
