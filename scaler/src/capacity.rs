@@ -6,7 +6,7 @@
 //! - the target rate is to fill it up to the utilization.
 //!
 //! With rate 700/s, 350/s to catch up, D 60 s, a restart of 300 s and utilization 0.7 it needs
-//! 350 + 3500 + 1000 = 4850 records/s. Tests are in `tests/vectors.rs`.
+//! 350 + 3500 + 1000 = 4850 records/s. Tests are in `tests/it/vectors.rs`.
 
 use jiff::SignedDuration;
 

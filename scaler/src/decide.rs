@@ -2,7 +2,7 @@
 //!
 //! The rule: total. Whatever goes in, a verdict with its reason comes out, and nothing is rescaled on
 //! what is unknown. The job moves as a whole: if one vertex is outside its band, all that would be
-//! better off otherwise move with it; if none is, none moves. Tests are in `tests/`.
+//! better off otherwise move with it; if none is, none moves. Tests are in `tests/it/`.
 
 mod limits;
 mod vertex;

@@ -17,6 +17,7 @@ pub mod guard;
 pub mod history;
 pub mod parallelism;
 pub mod reason;
+pub mod report;
 pub mod sample;
 pub mod scalability;
 pub mod settings;

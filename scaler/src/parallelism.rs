@@ -1,7 +1,7 @@
 //! From a factor to a whole number of subtasks: factors of change, bounds, partitions, alignment.
 //!
 //! The rule: nothing exceeds the key groups, the partitions or the larger of the present parallelism
-//! and its bound; more load never leads to fewer subtasks. Tests are in `tests/vectors.rs` and below.
+//! and its bound; more load never leads to fewer subtasks. Tests are in `tests/it/vectors.rs` and below.
 
 use crate::{
     reason::Limit,

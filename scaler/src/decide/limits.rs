@@ -1,7 +1,7 @@
 //! What a vertex that can take no more means for those upstream: they need no more than it takes.
 //!
 //! The rule: it keeps vertices from being scaled up in vain; it never scales one down. Tests are in
-//! `tests/adaptive.rs`.
+//! `tests/it/adaptive.rs`.
 
 use jiff::SignedDuration;
 

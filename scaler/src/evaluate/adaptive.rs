@@ -10,10 +10,7 @@
 //! | full | 3 intervals | 80 % of the window | 90 % | scaling up and down |
 //!
 //! So a load that jumps to four times is answered within a minute with a window of 15, while one that
-//! wobbles is watched for longer. Tests are in `evaluate/adaptive/tests.rs`.
-
-#[cfg(test)]
-mod tests;
+//! wobbles is watched for longer. Tests are in `tests/it/adaptive.rs`.
 
 use jiff::{SignedDuration, Timestamp};
 

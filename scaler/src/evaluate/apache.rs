@@ -1,7 +1,7 @@
 //! The evaluation of profile `apache`: averages over a full window, as the Java operator takes them.
 //!
 //! The rule: same readings, same figures as there; where it goes on with NaN, here the vertex is left
-//! alone and says why. Tests are in `tests/vectors_evaluation.rs`.
+//! alone and says why. Tests are in `tests/it/vectors_evaluation.rs`.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,7 +1,7 @@
 //! What every vertex is asked to do and what it can do: target rate, catch-up rate, capacity.
 //!
 //! The rule: both profiles answer the same questions with the same type; what cannot be answered is
-//! `None` and says in [`Evaluated::missing`] why. Tests are beside each profile and in `tests/`.
+//! `None` and says in [`Evaluated::missing`] why. Tests are in `tests/it/`.
 
 pub mod adaptive;
 pub mod apache;

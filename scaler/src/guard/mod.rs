@@ -1,12 +1,10 @@
 //! Vetoes: everything that forbids to rescale now, each with its reason.
 //!
 //! The rule: from what could not be read follows no rescale. All vetoes are reported, not only the
-//! first, so that a person sees what must happen before anything does. Tests are in `guard/tests.rs`.
+//! first, so that a person sees what must happen before anything does. Tests are in `tests/it/guards.rs`.
 
 mod cron;
 pub mod periods;
-#[cfg(test)]
-mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -6,7 +6,7 @@
 //! with its delay.
 //!
 //! The rule: deterministic. The same model, load and seed give the same readings. The driver that lets
-//! the scaler act on it is [`run`]; tests are in `tests/simulation.rs`.
+//! the scaler act on it is [`run`]; tests are in `tests/it/simulation.rs`.
 
 mod load;
 mod meters;

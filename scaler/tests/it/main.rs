@@ -1,0 +1,15 @@
+//! The scaler from outside: vectors, sequences, vetoes, properties, simulation.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail"
+)]
+
+mod support;
+
+mod guards;
+mod sequences;
+mod vectors;
+mod vectors_evaluation;
