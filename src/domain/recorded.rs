@@ -2,8 +2,7 @@
 //!
 //! The rule: they are compared by meaning, never as text, so that a take-over changes nothing.
 
-use flink_crds::{FlinkDeploymentSpec, FlinkDeploymentStatus, JobSpec};
-use serde_json::{Value, json};
+use flink_crds::{FlinkDeploymentSpec, FlinkDeploymentStatus, JobSpec, RecordedSpec};
 
 use super::change::{SpecChange, change_of};
 
@@ -70,30 +69,15 @@ pub fn last_stable(status: &FlinkDeploymentStatus) -> Option<Recorded> {
 }
 
 fn parse(text: &str) -> Option<Recorded> {
-    let document: Value = serde_json::from_str(text).ok()?;
-    let (spec, metadata) = match document.get("spec") {
-        Some(spec) => (spec.clone(), document.get("resource_metadata").cloned()),
-        None => (document, None),
-    };
-    let first = metadata
-        .as_ref()
-        .and_then(|metadata| metadata.get("firstDeployment"))
-        .and_then(Value::as_bool)
-        .unwrap_or_default();
+    let record: RecordedSpec = text.parse().ok()?;
+    let spec = record.spec().ok()?;
     Some(Recorded {
-        spec: serde_json::from_value(spec).ok()?,
-        first,
+        spec,
+        first: record.is_first_deployment(),
     })
 }
 
 /// The text to record.
 pub fn write(spec: &FlinkDeploymentSpec, first: bool) -> String {
-    json!({
-        "spec": spec,
-        "resource_metadata": {
-            "apiVersion": flink_crds::API_VERSION,
-            "firstDeployment": first,
-        },
-    })
-    .to_string()
+    RecordedSpec::new(spec, first).to_string()
 }
