@@ -12,3 +12,4 @@ mod charts;
 mod flink;
 mod scenarios;
 mod tidy;
+mod world;
