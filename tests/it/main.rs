@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::large_futures,
     clippy::print_stderr,
     reason = "helpers of tests fail the test they help, and may say why they did nothing"
 )]

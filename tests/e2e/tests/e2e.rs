@@ -96,11 +96,13 @@ fn a_wrong_image_is_named_and_an_invalid_spec_leaves_the_job_alone() {
         "the error goes with its cause"
     );
 
-    job.patch(&json!({ "job": { "parallelism": 0 } }));
+    job.patch(&json!({ "jobManager": { "resource": { "memory": "plenty" } } }));
     let told = namespace.wait_for("the mistake to be told", |namespace| {
         let object = namespace.deployment("wrong");
         let error = object.pointer("/status/error")?.as_str()?.to_owned();
-        error.contains("spec.job.parallelism").then_some(object)
+        error
+            .contains("spec.jobManager.resource.memory")
+            .then_some(object)
     });
     assert_eq!(
         told.pointer("/status/jobStatus/state"),
