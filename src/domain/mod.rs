@@ -1,7 +1,7 @@
 //! Deciding, without doing: a resource and one look at the world in, a plan out.
 //!
 //! The vocabulary, once: a resource is turned into [`Desired`] (valid, with its configuration worked
-//! out); the world is read into [`Observed`], each reading a [`Sighting`]; [`decide`] compares them
+//! out); the world is read into [`Observed`], each reading a [`Sighting`]; [`decide()`] compares them
 //! with the recorded status and answers with a [`Plan`]: the status to record first, the
 //! [`Step`]s to take, the [`Announcement`]s to make and what is being [`Waiting`] for.
 //!
