@@ -89,6 +89,7 @@ impl Namespace {
             None,
         )
         .expect("the definitions are accepted");
+        Self(name.to_owned()).forget();
         let _ = kubectl(
             &[
                 "delete",
@@ -180,12 +181,25 @@ impl Namespace {
     }
 }
 
+impl Namespace {
+    /// Take our finalizers off: no operator may be left to do it.
+    fn forget(&self) {
+        let names = self
+            .attempt(&["get", "flinkdep", "-o", "name"])
+            .unwrap_or_default();
+        for name in names.lines() {
+            let patch = r#"{"metadata":{"finalizers":null}}"#;
+            let _ = self.attempt(&["patch", name, "--type=merge", "-p", patch]);
+        }
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.run(&["get", "flinkdep", "-o", "yaml"]));
         }
-        let _ = self.attempt(&["delete", "flinkdeployments", "--all", "--timeout=90s"]);
+        self.forget();
         let _ = kubectl(&["delete", "namespace", self.name(), "--wait=false"], None);
     }
 }
