@@ -151,13 +151,8 @@ impl Context<'_> {
             .partition(|vertex| vertex.target > vertex.current);
         let (up, fewer) = (up.len(), fewer.len());
         if up + fewer == 0 {
-            let moves = vertices.iter().any(VertexVerdict::changes);
+            let reason = why_not(&vertices);
             vertices.iter_mut().for_each(stay);
-            let reason = if moves {
-                Reason::WithinBand
-            } else {
-                Reason::Balanced
-            };
             let history = History {
                 delayed,
                 ..self.history.clone()
@@ -167,6 +162,12 @@ impl Context<'_> {
                 history,
                 ..self.hold(reason, vertices)
             };
+        }
+        for vertex in vertices
+            .iter_mut()
+            .filter(|v| v.changes() && v.reason == VertexReason::Unclear)
+        {
+            vertex.reason = VertexReason::AlongWithOthers;
         }
         let reason = Reason::OutsideBand { up, down: fewer };
         let history = History {
@@ -300,12 +301,48 @@ impl Context<'_> {
     }
 }
 
+/// Why nothing changes, the most pressing first.
+fn why_not(vertices: &[VertexVerdict]) -> Reason {
+    let count = |is: fn(&VertexReason) -> bool| vertices.iter().filter(|v| is(&v.reason)).count();
+    let stuck = count(|reason| {
+        matches!(
+            reason,
+            VertexReason::AtLimit(_)
+                | VertexReason::LimitedByVertex(_)
+                | VertexReason::Ineffective { .. }
+        )
+    });
+    let unknown = count(|reason| matches!(reason, VertexReason::Unknown(_)));
+    let unclear = count(|reason| matches!(reason, VertexReason::Unclear));
+    let delayed = vertices.iter().filter_map(|vertex| match vertex.reason {
+        VertexReason::ScaleDownDelayed { until } => Some(until),
+        _ => None,
+    });
+    if stuck > 0 {
+        Reason::CannotScale { vertices: stuck }
+    } else if unknown > 0 {
+        Reason::Unknown { vertices: unknown }
+    } else if unclear > 0 {
+        Reason::Unclear { vertices: unclear }
+    } else if count(|reason| *reason == VertexReason::CatchingUp) > 0 {
+        Reason::CatchingUp
+    } else if let Some(until) = delayed.min() {
+        Reason::ScaleDownDelayed { until }
+    } else if vertices.iter().any(VertexVerdict::changes) {
+        Reason::WithinBand
+    } else {
+        Reason::Balanced
+    }
+}
+
 /// Nothing is outside its band: what would be a little better stays as it is.
 fn stay(vertex: &mut VertexVerdict) {
     if vertex.changes() {
         vertex.target = vertex.current;
         vertex.expected_rate = vertex.true_rate;
-        vertex.reason = VertexReason::Stable;
+        if vertex.reason == VertexReason::AlongWithOthers {
+            vertex.reason = VertexReason::Stable;
+        }
         vertex.limit = None;
     }
 }

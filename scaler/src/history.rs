@@ -78,15 +78,23 @@ impl History {
             .filter_map(move |s| s.vertices.get(vertex).map(|c| (change(s), c)))
     }
 
-    /// Drops rescales that are too old or too many, and what lies in the future; the last one stays, since
-    /// the next decision is measured against it.
+    /// Drops what lies in the future, and of each vertex what is too old or too much; the last rescale
+    /// stays, since the next decision is measured against it.
     pub fn trim(&mut self, now: Timestamp, max_age: SignedDuration, max_count: usize) {
         self.scalings.retain(|scaling| scaling.at <= now);
-        let excess = self.scalings.len().saturating_sub(max_count.max(1));
-        self.scalings.drain(..excess);
         let last = self.scalings.last().map(|scaling| scaling.at);
+        let mut kept: BTreeMap<VertexId, usize> = BTreeMap::new();
+        for scaling in self.scalings.iter_mut().rev() {
+            let newest = Some(scaling.at) == last;
+            let old = now.duration_since(scaling.at) > max_age;
+            scaling.vertices.retain(|id, _| {
+                let count = kept.entry(id.clone()).or_default();
+                *count += 1;
+                newest || (!old && *count <= max_count.max(1))
+            });
+        }
         self.scalings
-            .retain(|s| Some(s.at) == last || now.duration_since(s.at) <= max_age);
+            .retain(|s| !s.vertices.is_empty() || Some(s.at) == last);
         for delayed in self.delayed.values_mut() {
             delayed.0.retain(|r| r.at <= now);
         }
@@ -193,21 +201,56 @@ mod tests {
         assert_eq!(delayed.largest_since(at(0)).map(|r| r.parallelism), Some(3));
     }
 
+    fn scaling(second: i64, vertices: &[&str]) -> Scaling {
+        let change = Change {
+            from: 1,
+            to: 2,
+            true_rate: None,
+            expected_rate: None,
+            target_rate: None,
+        };
+        Scaling {
+            at: at(second),
+            vertices: vertices
+                .iter()
+                .map(|id| (VertexId::new(*id).unwrap(), change))
+                .collect(),
+            outcome: Outcome::Open,
+        }
+    }
+
     #[test]
     fn the_last_rescale_outlives_its_age() {
-        let scaling = |second| Scaling {
-            at: at(second),
-            vertices: BTreeMap::new(),
-            outcome: Outcome::Open,
-        };
         let mut history = History {
-            scalings: vec![scaling(0), scaling(3600), scaling(7200)],
+            scalings: vec![
+                scaling(0, &["a"]),
+                scaling(3600, &["a"]),
+                scaling(7200, &["a"]),
+            ],
             delayed: BTreeMap::new(),
         };
         history.trim(at(100_000), SignedDuration::from_hours(1), 10);
-        assert_eq!(history.scalings, [scaling(7200)]);
+        assert_eq!(history.scalings, [scaling(7200, &["a"])]);
         // Written under a clock that has been set back since.
         history.trim(at(7000), SignedDuration::from_hours(1), 10);
         assert!(history.is_empty());
+    }
+
+    #[test]
+    fn rescales_are_counted_for_each_vertex() {
+        let mut history = History {
+            scalings: vec![
+                scaling(0, &["a", "b"]),
+                scaling(1, &["a"]),
+                scaling(2, &["a"]),
+                scaling(3, &["a"]),
+            ],
+            delayed: BTreeMap::new(),
+        };
+        history.trim(at(10), SignedDuration::from_hours(1), 2);
+        assert_eq!(
+            history.scalings,
+            [scaling(0, &["b"]), scaling(2, &["a"]), scaling(3, &["a"])]
+        );
     }
 }

@@ -41,6 +41,28 @@ pub enum Reason {
     Balanced,
     /// A change would be small and nothing is outside its band.
     WithinBand,
+    /// Vertices need more but cannot have it, or would gain nothing by it.
+    CannotScale {
+        /// How many.
+        vertices: usize,
+    },
+    /// Less would do, but has not for long enough.
+    ScaleDownDelayed {
+        /// When the first of them will have.
+        until: Timestamp,
+    },
+    /// What waits is being worked off; nothing is scaled down before that is done.
+    CatchingUp,
+    /// Of vertices something needed is not known.
+    Unknown {
+        /// How many.
+        vertices: usize,
+    },
+    /// The readings scatter too much to tell.
+    Unclear {
+        /// Of how many vertices.
+        vertices: usize,
+    },
     /// What is wanted has been asked for already and has not come about; slots are missing as a rule.
     AlreadyRequested,
     /// These vertices are outside their bands.
@@ -73,6 +95,12 @@ impl fmt::Display for Reason {
             ),
             Self::Balanced => f.write_str("every vertex has the parallelism it needs"),
             Self::WithinBand => f.write_str("utilization is inside its bounds everywhere"),
+            Self::CannotScale { vertices: 1 } => f.write_str("1 vertex needs more but cannot be scaled up"),
+            Self::CannotScale { vertices } => write!(f, "{vertices} vertices need more but cannot be scaled up"),
+            Self::ScaleDownDelayed { until } => write!(f, "less is enough; scaled down if it stays so until {until:.0}"),
+            Self::CatchingUp => f.write_str("what waits is being worked off"),
+            Self::Unknown { vertices } => write!(f, "too little is known about {}", Vertices(*vertices)),
+            Self::Unclear { vertices } => write!(f, "the readings of {} scatter too much to tell", Vertices(*vertices)),
             Self::AlreadyRequested => f.write_str(
                 "the parallelism wanted has been requested already and is not reached; the cluster may lack slots",
             ),
@@ -272,8 +300,10 @@ pub enum VertexReason {
         /// When it will have.
         until: Timestamp,
     },
-    /// What it needs would be more, or less, but a limit leaves it where it is.
+    /// It needs more, but a limit leaves it where it is.
     AtLimit(Limit),
+    /// Less would do, but a limit leaves it where it is.
+    AtFloor(Limit),
 }
 
 impl fmt::Display for VertexReason {
@@ -307,7 +337,8 @@ impl fmt::Display for VertexReason {
                 f,
                 "less is enough; scaled down if it stays so until {until:.0}"
             ),
-            Self::AtLimit(limit) => write!(f, "kept by {limit}"),
+            Self::AtLimit(limit) => write!(f, "needs more, but kept by {limit}"),
+            Self::AtFloor(limit) => write!(f, "less is enough, but kept by {limit}"),
         }
     }
 }

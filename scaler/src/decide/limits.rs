@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     capacity::{Need, need},
-    evaluate::{Evaluated, Evaluation},
+    evaluate::Evaluation,
     settings::{Profile, Settings},
     topology::VertexId,
     units::{Capacity, Rate, Ratio},
@@ -22,35 +22,24 @@ use crate::{
 pub(super) struct Limited {
     /// The rate that still comes in.
     rate: Rate,
+    /// What still comes on top to work off what waits.
+    catch_up: Rate,
     /// The vertex that takes no more.
     pub by: VertexId,
 }
 
 impl Limited {
-    /// What the vertex needs for the rate that is left.
-    pub fn need(
-        &self,
-        evaluated: &Evaluated,
-        settings: &Settings,
-        backlog: bool,
-        restart: SignedDuration,
-    ) -> Option<Need> {
-        let left = self.rate.over(evaluated.target_rate?)?;
-        Some(need(
-            settings,
-            self.rate,
-            evaluated.catch_up.times(left),
-            backlog,
-            restart,
-        ))
+    /// What the vertex needs for what is left.
+    pub fn need(&self, settings: &Settings, backlog: bool, restart: SignedDuration) -> Need {
+        need(settings, self.rate, self.catch_up, backlog, restart)
     }
 }
 
 /// For every vertex by position, what is left of its target rate; `None` where nothing limits it.
 ///
-/// A vertex at its bound with capacity C for a target rate T lets through C / T of what its sources
-/// would give. A sink that is excluded, does 300/s and should do 900/s: its sources come down to a
-/// third, and every vertex between needs a third.
+/// A vertex at its bound with capacity C, asked for a rate T with catching up, lets through C / T of what
+/// its sources would give; catching up is given up first. A sink that is excluded, does 300/s and should do
+/// 900/s: its sources come down to a third, and every vertex between needs a third.
 pub(super) fn of(context: &Context<'_>, evaluation: &Evaluation) -> Vec<Option<Limited>> {
     let vertices = context.topology.vertices();
     let none = || vec![None; vertices.len()];
@@ -80,30 +69,42 @@ pub(super) fn of(context: &Context<'_>, evaluation: &Evaluation) -> Vec<Option<L
             *slot = least;
         }
     }
-    let source = |position: usize| {
-        let rate = evaluation.vertices.get(position)?.target_rate?;
+    // What a source gives when it is let through: its rate first, then what waits.
+    let sources = (0..vertices.len()).map(|position| {
+        let evaluated = evaluation.vertices.get(position)?;
+        let rate = evaluated
+            .target_rate
+            .filter(|_| context.topology.is_source(position))?;
         let share = tightest
             .get(position)
             .copied()
             .flatten()
             .map_or(Ratio::ONE, |(share, _)| share);
-        Some(rate.times(share))
-    };
-    let sources: Vec<Option<Rate>> = (0..vertices.len())
-        .map(|at| source(at).filter(|_| context.topology.is_source(at)))
-        .collect();
-    let left = evaluation.ratios.carry(&sources);
+        let all = rate.plus(evaluated.catch_up).times(share);
+        let rate = rate.min(all);
+        Some((
+            rate,
+            Rate::new(all.get() - rate.get()).unwrap_or(Rate::ZERO),
+        ))
+    });
+    let (rates, catch_ups): (Vec<_>, Vec<_>) = sources.map(Option::unzip).unzip();
+    let rates = evaluation.ratios.carry(&rates);
+    let catch_ups = evaluation.ratios.carry(&catch_ups);
     (0..)
-        .zip(left)
-        .map(|(position, rate)| {
+        .zip(rates.into_iter().zip(catch_ups))
+        .map(|(position, (rate, catch_up))| {
             let by = tightest.get(position).copied().flatten()?.1;
             let by = vertices.get(by).filter(|_| by != position)?.id.clone();
-            Some(Limited { rate: rate?, by })
+            Some(Limited {
+                rate: rate?,
+                catch_up: catch_up?,
+                by,
+            })
         })
         .collect()
 }
 
-/// The share of its target rate that a vertex lets through at the most subtasks it may have; `None` if all.
+/// The share of what it is asked for that a vertex lets through at the most subtasks it may have; `None` if all.
 fn passes(context: &Context<'_>, evaluation: &Evaluation, position: usize) -> Option<Ratio> {
     let vertex = context.topology.vertices().get(position)?;
     let evaluated = evaluation.vertices.get(position)?;
@@ -121,5 +122,7 @@ fn passes(context: &Context<'_>, evaluation: &Evaluation, position: usize) -> Op
         bounds.max.max(vertex.parallelism).min(bounds.cap())
     };
     let at_most = scaled_rate(capacity, vertex.parallelism, most);
-    at_most.over(target).filter(|share| *share < Ratio::ONE)
+    at_most
+        .over(target.plus(evaluated.catch_up))
+        .filter(|share| *share < Ratio::ONE)
 }

@@ -168,11 +168,12 @@ impl Subject<'_> {
             delayed.remove(&vertex.id);
             let reason = match (place, fitted.limit) {
                 (Place::Inside | Place::Unclear, _) | (_, None) => VertexReason::Stable,
-                (Place::Below | Place::Above, Some(limit)) => VertexReason::AtLimit(limit),
+                (Place::Below, Some(limit)) => VertexReason::AtLimit(limit),
+                (Place::Above, Some(limit)) => VertexReason::AtFloor(limit),
             };
             return Outcome::stay(vertex, reason);
         }
-        if place == Place::Unclear {
+        if place == Place::Unclear && fitted.parallelism < vertex.parallelism {
             return Outcome::stay(vertex, VertexReason::Unclear);
         }
         if fitted.parallelism > vertex.parallelism {
@@ -196,13 +197,8 @@ impl Subject<'_> {
         }
         let mut target = wanted;
         if let Some(limited) = self.limited {
-            let need = limited.need(
-                self.evaluated,
-                self.settings(),
-                self.backlog,
-                self.context.restart,
-            );
-            let enough = need.and_then(|need| factor(need.aimed_at, capacity));
+            let need = limited.need(self.settings(), self.backlog, self.context.restart);
+            let enough = factor(need.aimed_at, capacity);
             let enough = enough.map_or(wanted, |factor| self.fitted(vertex, factor).parallelism);
             target = wanted.min(enough.max(vertex.parallelism));
             if target < wanted && target == vertex.parallelism {
@@ -217,6 +213,8 @@ impl Subject<'_> {
             .map(Capacity::Limited);
         let reason = match place {
             Place::Inside => VertexReason::AlongWithOthers,
+            // Not enough to begin a rescale, but to be part of one.
+            Place::Unclear => VertexReason::Unclear,
             _ if target < wanted => match self.limited {
                 Some(limited) => VertexReason::LimitedByVertex(limited.by.clone()),
                 None => VertexReason::Overutilized,

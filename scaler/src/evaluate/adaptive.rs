@@ -42,7 +42,8 @@ const HELD_BACK: f64 = 0.05;
 /// ... and idle for less than this.
 const HARDLY_IDLE: f64 = 0.1;
 
-/// How much faster a source that is held back is assumed to go, at most: one doubling a step.
+/// A source that is held back without saying what waits makes the capacity downstream grow by this factor
+/// in one step, at most.
 const STEP: f64 = 2.0;
 
 /// A source that is occupied for less than this share has time to spare: what waits does not wait for capacity.
@@ -88,18 +89,26 @@ pub fn evaluate(
     (stable, now): (Timestamp, Timestamp),
 ) -> (Evaluation, Evidence) {
     let mut all = series(topology, window, stable);
+    // A change is looked for beyond the window too, so that what was before it is known well.
+    let change = latest_change(topology, &all);
     let length = signed(settings.metrics_window).as_secs_f64();
     let ends = now.duration_since(origin(window, stable)).as_secs_f64();
+    let mut changed = false;
     for series in &mut all {
-        *series = recent(series, ends - length);
+        let recent = recent(series, ends - length);
+        let starts = recent
+            .intervals
+            .first()
+            .map_or(0.0, |interval| interval.start);
+        *series = match change.filter(|second| *second > starts) {
+            Some(second) => {
+                changed = true;
+                series.since(second)
+            }
+            None => recent,
+        };
     }
-    let change = latest_change(topology, &all);
-    if let Some(second) = change {
-        for series in &mut all {
-            *series = series.since(second);
-        }
-    }
-    let evidence = evidence(settings, topology, &all, change.is_some());
+    let evidence = evidence(settings, topology, &all, changed);
     let job = Job {
         settings,
         topology,
@@ -313,8 +322,9 @@ impl Job<'_> {
     }
 
     /// What a source is asked for. One that is held back and does not say what waits could read more if it
-    /// were let: it is taken to go on at the same pace without the time it is held back, at most twice as
-    /// fast. At 500/s and 40 % backpressure: 500 / 0.6 = 833/s.
+    /// were let: it is taken to go on at the same pace without the time it is held back, but at most so
+    /// fast that the capacity downstream doubles. At 500/s, 20 % backpressure and utilization 0.7: 500 / 0.8 =
+    /// 625/s; at 60 % backpressure it could be 1250/s, but 500 * 2 * 0.7 = 700/s is enough for one step.
     fn demand(&self, series: &Series) -> Demand {
         let known: Vec<f64> = series.intervals.iter().filter_map(demand_in).collect();
         let seconds: f64 = series
@@ -339,8 +349,9 @@ impl Job<'_> {
             && backpressured.is_some_and(|share| share > HELD_BACK)
             && idle.is_none_or(|share| share < HARDLY_IDLE);
         let free = 1.0 - backpressured.unwrap_or(0.0);
+        let step = (STEP * self.settings.target().get()).max(1.0);
         let faster = if held_back {
-            (1.0 / free.max(f64::MIN_POSITIVE)).min(STEP)
+            (1.0 / free.max(f64::MIN_POSITIVE)).min(step)
         } else {
             1.0
         };

@@ -65,20 +65,23 @@ impl Load {
     reason = "seconds since the beginning are small and positive"
 )]
 fn normal(seed: u64, second: f64) -> f64 {
-    let mut state = seed ^ (second.max(0.0) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    // Mixed once, so that neighbouring seconds share nothing.
+    let mut state = mixed(seed ^ mixed(second.max(0.0) as u64));
     (0..12).map(|_| uniform(&mut state)).sum::<f64>() - 6.0
 }
 
 /// SplitMix64, as a number between 0 and 1.
 fn uniform(state: &mut u64) -> f64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut z = *state;
+    #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
+    let fraction = (mixed(*state) >> 11) as f64 / (1u64 << 53) as f64;
+    fraction
+}
+
+const fn mixed(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
-    let fraction = (z >> 11) as f64 / (1u64 << 53) as f64;
-    fraction
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]
@@ -95,6 +98,12 @@ mod tests {
         assert!((mean - 100.0).abs() < 3.0, "{mean}");
         assert!(rates.iter().any(|rate| *rate > 140.0));
         assert!((load.rate(5.0) - load.rate(5.9)).abs() < 1e-9);
+        let neighbours: f64 = rates
+            .windows(2)
+            .map(|pair| (pair[0] - mean) * (pair[1] - mean))
+            .sum();
+        let all: f64 = rates.iter().map(|rate| (rate - mean).powi(2)).sum();
+        assert!((neighbours / all).abs() < 0.1, "{}", neighbours / all);
     }
 
     #[test]

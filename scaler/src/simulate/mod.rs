@@ -115,6 +115,7 @@ pub struct Job {
     model: Model,
     started: Timestamp,
     ticks: u64,
+    readers: Vec<Vec<usize>>,
     parallelism: Vec<u32>,
     queues: Vec<f64>,
     meters: Vec<Meters>,
@@ -136,6 +137,7 @@ impl Job {
             reported: Vec::new(),
             running_since: Some(now),
             restarted_at: 0.0,
+            readers: (0..count).map(|at| readers_of(&model, at)).collect(),
             parallelism,
             model,
         };
@@ -253,11 +255,11 @@ impl Job {
             let room = self.room_after(position) / stage.selectivity.max(f64::MIN_POSITIVE);
             let done = capacity.min(there).min(room);
             let written = done * stage.selectivity;
-            let readers = self.readers(position);
             if let Some(queue) = self.queues.get_mut(position) {
                 *queue -= done;
             }
-            for reader in &readers {
+            let readers = self.readers.get(position).map_or(&[][..], Vec::as_slice);
+            for reader in readers {
                 if let Some(queue) = self.queues.get_mut(*reader) {
                     *queue += written;
                 }
@@ -272,26 +274,20 @@ impl Job {
         }
     }
 
-    fn readers(&self, position: usize) -> Vec<usize> {
-        let reads = |(at, stage): (usize, &Stage)| stage.inputs.contains(&position).then_some(at);
-        self.model
-            .stages
-            .iter()
-            .enumerate()
-            .filter_map(reads)
-            .collect()
+    fn readers(&self, position: usize) -> &[usize] {
+        self.readers.get(position).map_or(&[], Vec::as_slice)
     }
 
     /// Records that may be written to each reader before the fullest buffer is full.
     fn room_after(&self, position: usize) -> f64 {
-        let room = |reader: usize| {
-            let stage = self.model.stages.get(reader)?;
-            let subtasks = self.parallelism.get(reader).copied().unwrap_or(1);
+        let room = |reader: &usize| {
+            let stage = self.model.stages.get(*reader)?;
+            let subtasks = self.parallelism.get(*reader).copied().unwrap_or(1);
             let holds = (stage.capacity(subtasks) * BUFFER_SECONDS).max(1.0);
-            Some((holds - self.queues.get(reader)?).max(0.0))
+            Some((holds - self.queues.get(*reader)?).max(0.0))
         };
         self.readers(position)
-            .into_iter()
+            .iter()
             .filter_map(room)
             .fold(f64::MAX, f64::min)
     }
@@ -364,4 +360,9 @@ impl Job {
                 .collect(),
         }
     }
+}
+
+fn readers_of(model: &Model, position: usize) -> Vec<usize> {
+    let reads = |(at, stage): (usize, &Stage)| stage.inputs.contains(&position).then_some(at);
+    model.stages.iter().enumerate().filter_map(reads).collect()
 }

@@ -10,6 +10,8 @@
 mod support;
 
 mod guards;
+mod properties;
 mod sequences;
+mod simulation;
 mod vectors;
 mod vectors_evaluation;
