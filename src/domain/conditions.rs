@@ -6,7 +6,7 @@ use flink_crds::{FlinkDeploymentStatus, JobManagerDeploymentStatus as Jm, Lifecy
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::draft::Draft;
+use super::draft::{Draft, error_field};
 use super::{Desired, Observed};
 
 /// Work out all conditions from the status as it will be written.
@@ -142,11 +142,6 @@ fn running(status: &FlinkDeploymentStatus, application: bool) -> Option<(bool, S
 
 fn error_message(status: &FlinkDeploymentStatus) -> Option<String> {
     error_field(status, "message").or_else(|| status.error.clone())
-}
-
-fn error_field(status: &FlinkDeploymentStatus, field: &str) -> Option<String> {
-    let document: serde_json::Value = serde_json::from_str(status.error.as_deref()?).ok()?;
-    document.get(field)?.as_str().map(str::to_owned)
 }
 
 /// `ROLLED_BACK` to `RolledBack`: a valid reason token.

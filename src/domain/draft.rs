@@ -22,6 +22,10 @@ pub struct Draft {
     events: Vec<Announcement>,
     waiting: Vec<Waiting>,
     look_again: Option<Duration>,
+    /// The error that was recorded before this pass: what it says has been told.
+    told: Option<String>,
+    /// What this pass found wrong.
+    failures: Vec<(Reason, String)>,
 }
 
 impl Draft {
@@ -33,6 +37,8 @@ impl Draft {
             events: Vec::new(),
             waiting: Vec::new(),
             look_again: None,
+            told: error_field(status, "message"),
+            failures: Vec::new(),
         }
     }
 
@@ -105,20 +111,34 @@ impl Draft {
         });
     }
 
-    /// Record an error in the status and warn of it, once for as long as it stays the same.
+    /// Record an error in the status and warn of it, once for as long as it stays the same. What
+    /// else goes wrong in the same pass stands below it.
     pub fn fail(&mut self, component: Component, reason: Reason, message: &str) {
-        if self.set_error(&reason.to_string(), message) {
-            self.warn(component, reason, message);
+        let told = self
+            .told
+            .as_deref()
+            .is_some_and(|told| told.contains(message));
+        if !told {
+            self.warn(component, reason.clone(), message);
         }
+        self.failures.push((reason, message.to_owned()));
+        self.status.error = self.failure_text();
     }
 
-    /// Record an error in the status, as the JSON document that tools of the Java operator read.
-    /// Returns whether it is news.
-    pub fn set_error(&mut self, kind: &str, message: &str) -> bool {
-        let text = error_text(kind, message);
-        let news = self.status.error.as_deref() != Some(&text);
-        self.status.error = Some(text);
-        news
+    /// Whatever was wrong before this pass is so no longer.
+    pub fn heal(&mut self) {
+        self.status.error = self.failure_text();
+    }
+
+    /// What this pass found wrong, as the JSON document that tools of the Java operator read.
+    fn failure_text(&self) -> Option<String> {
+        let (first, _) = self.failures.first()?;
+        let messages: Vec<&str> = self
+            .failures
+            .iter()
+            .map(|(_, text)| text.as_str())
+            .collect();
+        Some(error_text(&first.to_string(), &messages.join("\n")))
     }
 
     /// The job's part of the status.
@@ -214,7 +234,7 @@ impl Draft {
         reconciliation.last_reconciled_spec = Some(text);
         reconciliation.reconciliation_timestamp = Some(now.as_millisecond());
         reconciliation.state = Some(phase);
-        self.status.error = None;
+        self.heal();
         self.status.observed_generation = Some(desired.identity.generation);
         self.count_task_managers(desired, &spec, state);
     }
@@ -342,6 +362,12 @@ impl Draft {
 /// `status.error`: a JSON document in a string, as tools of the Java operator read it.
 fn error_text(kind: &str, message: &str) -> String {
     serde_json::json!({ "type": kind, "message": message }).to_string()
+}
+
+/// One field of the document in `status.error`.
+pub fn error_field(status: &FlinkDeploymentStatus, field: &str) -> Option<String> {
+    let document: serde_json::Value = serde_json::from_str(status.error.as_deref()?).ok()?;
+    document.get(field)?.as_str().map(str::to_owned)
 }
 
 /// The status, with a step's failure recorded in it.

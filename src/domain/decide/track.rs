@@ -231,6 +231,6 @@ fn heal(draft: &mut Draft, application: bool) {
                 Some(FlinkJobState::Running | FlinkJobState::Finished)
             ));
     if healthy {
-        draft.status.error = None;
+        draft.heal();
     }
 }
