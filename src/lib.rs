@@ -16,5 +16,6 @@ pub mod leader;
 pub mod observe;
 pub mod resources;
 pub mod run;
+pub mod scaler_memory;
 pub mod serve;
 pub mod telemetry;

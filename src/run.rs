@@ -20,6 +20,7 @@ use crate::controllers::{self, Context};
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
 use crate::observe::Observer;
+use crate::scaler_memory::ScalerMemories;
 use crate::serve::{self, Health};
 use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, LogFormat};
@@ -105,15 +106,18 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
     let mut controllers = tokio::task::JoinSet::new();
     for namespace in namespaces {
         let deployments = watch_job_managers(&client, namespace.as_deref(), &health, &metrics);
+        let memories = ScalerMemories::default();
         let observer = Observer {
             client: client.clone(),
             flink: flink.clone(),
             deployments: Some(deployments),
+            memories: memories.clone(),
             clock: clock.clone(),
         };
         let actor = Actor {
             client: client.clone(),
             flink: flink.clone(),
+            memories,
             claim: claim.clone(),
             clock: clock.clone(),
         };

@@ -74,6 +74,52 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// The reason as one word in CamelCase, the same whatever the figures are.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Off => "Off",
+            Self::Settings(_) => "InvalidSettings",
+            Self::Graph(_) => "InvalidGraph",
+            Self::Blocked(block) => block.word(),
+            Self::Collecting { .. } => "Collecting",
+            Self::LoadChanging { .. } => "LoadChanging",
+            Self::Balanced => "Balanced",
+            Self::WithinBand => "WithinBand",
+            Self::CannotScale { .. } => "CannotScale",
+            Self::ScaleDownDelayed { .. } => "ScaleDownDelayed",
+            Self::CatchingUp => "CatchingUp",
+            Self::Unknown { .. } => "Unknown",
+            Self::Unclear { .. } => "Unclear",
+            Self::AlreadyRequested => "AlreadyRequested",
+            Self::OutsideBand { .. } => "OutsideBand",
+        }
+    }
+}
+
+impl Block {
+    /// What forbids it as one word in CamelCase.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::NotRunning => "NotRunning",
+            Self::TasksNotRunning => "TasksNotRunning",
+            Self::Restarting => "Restarting",
+            Self::ChangeInProgress(_) => "ChangeInProgress",
+            Self::CheckpointsFailing(_) => "CheckpointsFailing",
+            Self::CheckpointsUnknown(_) => "CheckpointsUnknown",
+            Self::StartUnknown => "StartUnknown",
+            Self::Stabilizing { .. } => "Stabilizing",
+            Self::TooSoon { .. } => "TooSoon",
+            Self::AwaitingRescale { .. } => "AwaitingRescale",
+            Self::ReadingsDisagree { .. } => "ReadingsDisagree",
+            Self::Stale { .. } => "Stale",
+            Self::ClockWentBack { .. } => "ClockWentBack",
+            Self::MemoryPressure { .. } => "MemoryPressure",
+            Self::ExcludedPeriod(_) => "ExcludedPeriod",
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,6 +7,7 @@ mod cluster;
 pub mod events;
 mod ha;
 mod job;
+mod scaler;
 pub mod status;
 
 use flink_crds::FlinkDeployment;
@@ -17,9 +18,10 @@ use kube::{Client, Resource, ResourceExt};
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::deadline::deadline;
-use crate::domain::{Announcement, Component, FINALIZER, Plan, Reason, Step, with_error};
+use crate::domain::{Announcement, Component, FINALIZER, Plan, Reason, ScalerMemory, Step, with_error};
 use crate::flink::{FlinkRest, RestError};
 use crate::leader::{Claim, NotLeader};
+use crate::scaler_memory::{Remembered, ScalerMemories};
 use crate::telemetry::logs::Chain;
 
 /// Owner of the fields we apply.
@@ -149,6 +151,8 @@ pub struct Actor {
     pub flink: FlinkRest,
     /// The right to write.
     pub claim: Claim,
+    /// What the autoscaler remembers.
+    pub memories: ScalerMemories,
     /// For the times of events.
     pub clock: Clock,
 }
@@ -175,7 +179,7 @@ impl Actor {
     ) -> Result<(), Error> {
         self.claim.check()?;
         *written = status::write(&self.client, object, &plan.status).await?;
-        if written.is_none() && !plan.steps.is_empty() {
+        if written.is_none() && plan.steps.iter().any(Step::writes) {
             self.still_current(object).await?;
         }
         for announcement in &plan.events {
@@ -183,7 +187,9 @@ impl Actor {
         }
         for step in &plan.steps {
             self.claim.check()?;
-            tracing::info!(%step, "step");
+            if step.writes() {
+                tracing::info!(%step, "step");
+            }
             self.take(object, step).await?;
         }
         Ok(())
@@ -256,7 +262,30 @@ impl Actor {
             Step::StopWithSavepoint(request) => job::stop(&self.flink, object, request).await,
             Step::Cancel { job } => job::cancel(&self.flink, object, job).await,
             Step::Rescale { job, upper } => job::rescale(&self.flink, object, job, upper).await,
+            Step::KeepScaler(memory) => self.keep(object, memory).await,
+            Step::ForgetScaler => {
+                let namespace = object.namespace().unwrap_or_default();
+                self.memories.forget(&namespace, &object.name_any());
+                scaler::forget(&self.client, object).await
+            }
         }
+    }
+
+    async fn keep(&self, object: &FlinkDeployment, memory: &ScalerMemory) -> Result<(), Error> {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let before = self.memories.get(&namespace, &name);
+        let mut stored_at = before.and_then(|before| before.stored_at);
+        if memory.store {
+            scaler::store(&self.client, object, memory).await?;
+            stored_at = Some(self.clock.now());
+        }
+        let remembered = Remembered {
+            window: memory.window.clone(),
+            history: memory.history.clone(),
+            stored_at,
+        };
+        self.memories.put(&namespace, &name, remembered);
+        Ok(())
     }
 
     async fn finalizer(&self, object: &FlinkDeployment, add: bool) -> Result<(), Error> {

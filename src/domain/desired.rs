@@ -12,11 +12,11 @@ use flink_crds::{
 };
 use kube::ResourceExt;
 
-use super::parallelism::with_overrides;
+use super::parallelism::{overrides_in, with_overrides};
 use super::recorded::{Recorded, last_reconciled};
 use super::validate::{Violation, validate};
 use crate::config::effective::effective;
-use crate::config::{ConfigError, Defaults, FlinkConfig, flink, options, unknown_keys};
+use crate::config::{AUTOSCALER_PREFIX, ConfigError, Defaults, FlinkConfig, flink, options, unknown_keys};
 use crate::resources::log_files;
 
 /// The finalizer of the Java operator, so that either can end what the other began.
@@ -48,6 +48,10 @@ pub struct Desired {
     pub spec: FlinkDeploymentSpec,
     /// What is wrong with the user's spec; if anything is, `spec` is the deployed one.
     pub violations: Vec<Violation>,
+    /// The autoscaler's settings; off if they cannot be read.
+    pub scaler: flink_scaler::Settings,
+    /// Parallelism by vertex that the user's own spec asks for.
+    pub own_overrides: BTreeMap<String, u32>,
     /// Keys of ours that do not exist, each with advice.
     pub unknown_keys: Vec<String>,
     /// Flink's configuration for the recorded spec, complete but for deploy-time keys: what a
@@ -87,6 +91,10 @@ impl Desired {
             Settings::read(&running, &running, recorded.as_ref())
         });
         let settings = settings.unwrap_or_else(|_| Settings::defaults(recorded.as_ref()));
+        let scaler = scaler_settings(&asked).unwrap_or_else(|errors| {
+            violations.extend(errors.iter().map(Violation::from));
+            scaler_settings(&running).unwrap_or_default()
+        });
         let spec = if violations.is_empty() {
             with_overrides(&object.spec, status.autoscaler.as_ref())
         } else {
@@ -99,6 +107,8 @@ impl Desired {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            scaler,
+            own_overrides: overrides_in(&object.spec),
             deploy_config: deployed.unwrap_or_else(|| asked.clone()),
             log_files: log_files(
                 recorded.as_ref().map_or(&object.spec, Recorded::spec),
@@ -214,6 +224,16 @@ fn own_keys(spec: &FlinkDeploymentSpec) -> FlinkConfig {
         .as_ref()
         .map(|map| FlinkConfig::flatten(&map.0))
         .unwrap_or_default()
+}
+
+fn scaler_settings(
+    config: &FlinkConfig,
+) -> Result<flink_scaler::Settings, Vec<flink_scaler::SettingsError>> {
+    let own = config
+        .iter()
+        .filter(|(key, _)| key.contains(AUTOSCALER_PREFIX));
+    let map = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    flink_scaler::Settings::parse(&map.collect())
 }
 
 /// Keys that take effect without an upgrade: ours, and where savepoints go.

@@ -27,10 +27,10 @@ pub use draft::with_error;
 pub use lifecycle::lifecycle_of;
 pub use observed::{
     Checkpoints, ClusterInfo, FreshIds, HaMetadata, Job, JobManager, Need, Needs, Observed,
-    PodFailure, Pods, SavepointProgress, Vertex,
+    PodFailure, Pods, SavepointProgress, ScalerView, Vertex,
 };
 pub use plan::{
-    Announcement, Component, Deployment, Plan, Reason, SavepointRequest, Step, Waiting,
+    Announcement, Component, Deployment, Plan, Reason, SavepointRequest, ScalerMemory, Step, Waiting,
 };
 pub use recorded::LAST_STATE_PATH;
 pub use sighting::Sighting;

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flink_crds::FlinkJobState;
+use flink_scaler::{CheckpointHealth, History, JobGraph, Window};
 use jiff::Timestamp;
 
 use super::Sighting;
@@ -32,6 +33,8 @@ pub struct Observed {
     pub cluster: Option<ClusterInfo>,
     /// Parallelism now running, by vertex; read while a rescale is pending or replicas are counted.
     pub vertices: Sighting<BTreeMap<String, Vertex>>,
+    /// What the autoscaler knows of the recorded job; read while it is on and the job runs.
+    pub scaler: Sighting<ScalerView>,
     /// Random identities for this pass, so that deciding itself needs no randomness.
     pub fresh: FreshIds,
 }
@@ -50,6 +53,7 @@ impl Observed {
             failure: None,
             cluster: None,
             vertices: Sighting::not_read(),
+            scaler: Sighting::not_read(),
             fresh: FreshIds::default(),
         }
     }
@@ -198,6 +202,21 @@ pub struct Vertex {
     pub running: bool,
 }
 
+/// What the autoscaler decides from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScalerView {
+    /// The job's graph as it runs.
+    pub graph: JobGraph,
+    /// The readings of the recent past, the newest of this pass.
+    pub window: Window,
+    /// What it did and what came of it.
+    pub history: History,
+    /// How the job's checkpoints are doing.
+    pub checkpoints: CheckpointHealth,
+    /// When its memory was last stored; `None` if it never was.
+    pub stored_at: Option<Timestamp>,
+}
+
 /// Random identities handed in for one pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FreshIds {
@@ -229,4 +248,6 @@ pub enum Need {
     Checkpoints,
     /// Vertices and their parallelism.
     Vertices,
+    /// A sample for the autoscaler, and what it remembers.
+    Scaler,
 }

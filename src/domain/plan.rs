@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flink_crds::FlinkDeploymentStatus;
+use flink_scaler::{History, Window};
 
 use crate::config::FlinkConfig;
 
@@ -53,6 +54,30 @@ pub enum Step {
         /// The most subtasks each vertex shall have.
         upper: BTreeMap<String, u32>,
     },
+    /// Keep what the autoscaler knows for the next pass, and for the next process if it is to be stored.
+    KeepScaler(Box<ScalerMemory>),
+    /// Forget all that the autoscaler knows.
+    ForgetScaler,
+}
+
+/// What [`Step::KeepScaler`] keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScalerMemory {
+    /// The readings of the recent past.
+    pub window: Window,
+    /// What it did and what came of it.
+    pub history: History,
+    /// The parallelism it imposes, by vertex id.
+    pub overrides: BTreeMap<String, i32>,
+    /// Write it to the ConfigMap too.
+    pub store: bool,
+}
+
+impl Step {
+    /// Whether anything outside this process is changed.
+    pub fn writes(&self) -> bool {
+        !matches!(self, Self::KeepScaler(memory) if !memory.store)
+    }
 }
 
 /// What [`Step::Deploy`] makes.
@@ -201,6 +226,9 @@ impl fmt::Display for Step {
                 )
             }
             Self::DeleteCluster => f.write_str("DeleteCluster"),
+            Self::KeepScaler(memory) if memory.store => f.write_str("StoreScaler"),
+            Self::KeepScaler(_) => f.write_str("KeepScaler"),
+            Self::ForgetScaler => f.write_str("ForgetScaler"),
             Self::DeleteHaMetadata => f.write_str("DeleteHaMetadata"),
             Self::StopWithSavepoint(request) => write!(
                 f,

@@ -422,6 +422,17 @@ fn amount(resource: &str, text: &str) -> Option<f64> {
     Memory::parse_resource(text).map(|memory| memory.0 as f64)
 }
 
+impl From<&flink_scaler::SettingsError> for Violation {
+    fn from(error: &flink_scaler::SettingsError) -> Self {
+        Self {
+            path: "spec.flinkConfiguration".to_owned(),
+            message: error.to_string(),
+            advice: "Until then the autoscaler does as before.".to_owned(),
+            unsupported_version: false,
+        }
+    }
+}
+
 impl From<&ConfigError> for Violation {
     fn from(error: &ConfigError) -> Self {
         let (path, advice) = match error {

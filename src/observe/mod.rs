@@ -5,6 +5,10 @@
 mod job_manager;
 mod pods;
 mod rest;
+mod sample;
+mod scaler;
+
+pub use sample::sample;
 
 use flink_crds::{FlinkDeployment, FlinkDeploymentStatus};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -18,6 +22,7 @@ use crate::deadline::deadline;
 use crate::domain::{Desired, HaMetadata, JobManager, Need, Needs, Observed, Pods, Sighting};
 use crate::flink::FlinkRest;
 use crate::resources::{ha, names};
+use crate::scaler_memory::ScalerMemories;
 
 /// What looking needs.
 #[derive(Clone)]
@@ -28,6 +33,8 @@ pub struct Observer {
     pub flink: FlinkRest,
     /// JobManager Deployments as last seen by a watch; good enough while nothing changes.
     pub deployments: Option<Store<Deployment>>,
+    /// What the autoscaler remembers.
+    pub memories: ScalerMemories,
     /// Time and identities.
     pub clock: Clock,
 }

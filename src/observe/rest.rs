@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use flink_crds::{FlinkDeploymentStatus, FlinkJobState};
 
-use super::Observer;
+use super::{Observer, scaler};
 use crate::domain::{
-    Checkpoints, ClusterInfo, Desired, Job, Need, Needs, Observed, SavepointProgress, Sighting,
-    Vertex,
+    Checkpoints, ClusterInfo, Desired, Job, Need, Needs, Observed, SavepointProgress, ScalerView,
+    Sighting, Vertex,
 };
 use crate::flink::{self, FlinkClient, Location, SavepointFailure, savepoint_failure};
 
@@ -50,16 +50,33 @@ pub async fn observe(
         return;
     };
     let state = look.job(&id).seen().map(|job| job.state);
-    let (savepoint, checkpoints, vertices, failure) = tokio::join!(
+    let (savepoint, checkpoints, vertices, failure, view) = tokio::join!(
         savepoint(&client, status, needs, &id),
         checkpoints(&client, needs, &id, state),
         vertices(&client, needs, &id),
         failure(&client, &id, state),
+        scaler_view(observer, &client, desired, needs, &id, state),
     );
     look.savepoint = savepoint;
     look.checkpoints = checkpoints;
     look.vertices = vertices;
     look.failure = failure;
+    look.scaler = view;
+}
+
+async fn scaler_view(
+    observer: &Observer,
+    client: &FlinkClient,
+    desired: &Desired,
+    needs: &Needs,
+    job: &str,
+    state: Option<FlinkJobState>,
+) -> Sighting<ScalerView> {
+    if needs.contains(&Need::Scaler) && state == Some(FlinkJobState::Running) {
+        scaler::look(observer, client, desired, job).await
+    } else {
+        Sighting::not_read()
+    }
 }
 
 /// A job whose tasks do not all run yet is not counted as running, whatever Flink calls it.

@@ -14,6 +14,7 @@ use flink_operator::controllers::{Context, pass};
 use flink_operator::flink::{Deadlines, FlinkRest, RouteChoice};
 use flink_operator::leader::Claim;
 use flink_operator::observe::Observer;
+use flink_operator::scaler_memory::ScalerMemories;
 use flink_operator::telemetry::Metrics;
 use flink_operator::telemetry::metrics::Identity;
 use flink_sim::World;
@@ -150,16 +151,19 @@ fn process(world: &World, random: &Arc<Mutex<Random>>) -> Context {
         },
     );
     let flink = FlinkRest::new(RouteChoice::Proxy, client.clone(), Deadlines::default()).unwrap();
+    let memories = ScalerMemories::default();
     let observer = Observer {
         client: client.clone(),
         flink: flink.clone(),
         deployments: None,
-        clock: clock.clone(),
+        memories: memories.clone(),
+            clock: clock.clone(),
     };
     let actor = Actor {
         client,
         flink,
-        claim: Claim::alone(clock.clone()),
+        memories,
+            claim: Claim::alone(clock.clone()),
         clock,
     };
     let metrics = Metrics::new(&Identity::default()).unwrap();

@@ -9,6 +9,7 @@ mod needs;
 mod pending;
 mod recover;
 mod rescale;
+mod scaler;
 mod suspend;
 mod track;
 mod upgrade;
@@ -102,6 +103,7 @@ fn changes(draft: &mut Draft, desired: &Desired, observed: &Observed) {
                 draft.status.observed_generation = Some(desired.identity.generation);
             }
             recover::look_after(draft, desired, observed, &recorded);
+            scaler::consult(draft, desired, observed);
         }
         SpecChange::Scale if rescale::in_place(draft, desired, observed, &change) => {}
         SpecChange::Scale | SpecChange::Upgrade | SpecChange::SavepointRedeploy => {

@@ -8,6 +8,7 @@ use flink_crds::{
     ReconciliationState, UpgradeMode,
 };
 
+use super::scaler;
 use super::super::change::{SpecChange, change_of};
 use super::super::recorded::last_reconciled;
 use super::super::{Desired, Need, Needs};
@@ -60,6 +61,9 @@ pub fn needs(desired: &Desired, status: &FlinkDeploymentStatus) -> Needs {
     }
     if running && (kind == Some(PendingKind::Rescale) || change == SpecChange::Scale) {
         needs.insert(Need::Vertices);
+    }
+    if scaler::wanted(desired) && running && at_rest && kind.is_none() {
+        needs.insert(Need::Scaler);
     }
     needs
 }

@@ -1,0 +1,64 @@
+//! Writing what the autoscaler remembers to `autoscaler-<name>`, and deleting it.
+//!
+//! The rule: the resource owns the ConfigMap; where the autoscaler is off there is none.
+
+use flink_crds::FlinkDeployment;
+use flink_scaler::{VertexId, store};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+
+use super::{Error, FIELD_MANAGER};
+use crate::deadline::deadline;
+use crate::domain::ScalerMemory;
+use crate::resources::{OwnerRef, names};
+
+/// Most samples written; what is left of a ConfigMap's 1 MiB is for the history.
+const SAMPLES: usize = 120;
+
+/// Write `memory`.
+pub async fn store(
+    client: &Client,
+    object: &FlinkDeployment,
+    memory: &ScalerMemory,
+) -> Result<(), Error> {
+    let name = names::autoscaler(&object.name_any());
+    let owner = OwnerRef::flink_deployment(&object.name_any(), &object.uid().unwrap_or_default());
+    let overrides = memory.overrides.iter().filter_map(|(id, parallelism)| {
+        Some((VertexId::new(id).ok()?, u32::try_from(*parallelism).ok()?))
+    });
+    let map = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "ownerReferences": [owner.to_json()],
+            "labels": { "component": "autoscaler", "app": object.name_any() },
+        },
+        "data": {
+            (store::OVERRIDES_KEY): store::overrides_to_text(&overrides.collect()),
+            (store::HISTORY_KEY): store::history_to_json(&memory.history),
+            (store::WINDOW_KEY): store::window_to_json(&memory.window, SAMPLES),
+        },
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    deadline(maps(client, object).patch(&name, &params, &Patch::Apply(map)))
+        .await
+        .map(drop)
+        .map_err(|source| Error::api("write", "ConfigMap", &name, source))
+}
+
+/// Delete it, if it is there.
+pub async fn forget(client: &Client, object: &FlinkDeployment) -> Result<(), Error> {
+    let name = names::autoscaler(&object.name_any());
+    match deadline(maps(client, object).delete(&name, &DeleteParams::default())).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(Error::api("delete", "ConfigMap", &name, source)),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn maps(client: &Client, object: &FlinkDeployment) -> Api<ConfigMap> {
+    Api::namespaced(client.clone(), &object.namespace().unwrap_or_default())
+}

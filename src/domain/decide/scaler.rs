@@ -1,0 +1,234 @@
+//! Asking the scaler while a job is at rest: publish what it says, record what it wants.
+//!
+//! The rule: the verdict is the scaler's; here it only becomes overrides in the status, from which the
+//! next pass rescales like on any other change of the spec. The status is written only on news.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flink_crds::{AutoscalerStatus, FlinkJobState, FlinkVersion, VertexRecommendation};
+use flink_scaler::{Action, Mode, Situation, Verdict, VertexId, VertexVerdict};
+use jiff::SignedDuration;
+
+use super::AT_ONCE;
+use crate::domain::draft::Draft;
+use crate::domain::{Component, Desired, Observed, Reason, ScalerMemory, ScalerView, Step};
+
+/// Time between two samples.
+const PACE: Duration = Duration::from_secs(10);
+
+/// The memory is written at least so often; a restart of the operator loses no more than this.
+const STORE_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+/// Whether the autoscaler looks after this resource.
+pub fn wanted(desired: &Desired) -> bool {
+    desired.is_application() && desired.scaler.effective_mode() != Mode::Off
+}
+
+/// At rest: ask the scaler.
+pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
+    if !wanted(desired) {
+        if draft.status.autoscaler.take().is_some() {
+            draft.step(Step::ForgetScaler);
+            draft.look_again_in(AT_ONCE);
+        }
+        return;
+    }
+    draft.look_again_in(PACE.min(desired.settings.reconcile_interval));
+    let Some(view) = observed.scaler.seen() else {
+        return;
+    };
+    if draft.has_steps() || draft.status.pending.is_some() {
+        return;
+    }
+    let situation = situation(draft, desired, observed, view);
+    let verdict = flink_scaler::step(
+        &desired.scaler,
+        &view.graph,
+        &view.window,
+        &view.history,
+        &situation,
+    );
+    let mut history = verdict.history.clone();
+    let conflict = replicas_are_set(desired);
+    let news = publish(draft, desired, observed, &verdict);
+    match &verdict.action {
+        Action::Hold(_) => {}
+        Action::Advise => {
+            if news && let Some(report) = verdict.scaling_report(Some(&advising(desired))) {
+                draft.tell(Component::Job, Reason::ScalingReport, report);
+            }
+        }
+        Action::Scale { .. } if conflict => {
+            // What is not done must not be waited for.
+            history.clone_from(&view.history);
+            if news {
+                draft.warn(Component::Job, Reason::ScalingConflict, CONFLICT);
+            }
+        }
+        Action::Scale { overrides, .. } => {
+            if let Some(report) = verdict.scaling_report(None) {
+                draft.tell(Component::Job, Reason::ScalingReport, report);
+            }
+            impose(draft, overrides);
+            draft.look_again_in(AT_ONCE);
+        }
+    }
+    keep(draft, observed, view, history);
+}
+
+const CONFLICT: &str = "spec.taskManager.replicas is set, by a person or a HorizontalPodAutoscaler, so \
+    the autoscaler only advises. Remove it, or set job.autoscaler.mode: recommend";
+
+fn replicas_are_set(desired: &Desired) -> bool {
+    let task_manager = desired.spec.task_manager.as_ref();
+    task_manager.is_some_and(|tm| tm.replicas.is_some())
+}
+
+/// The setting because of which nothing is done.
+fn advising(desired: &Desired) -> String {
+    match desired.scaler.mode {
+        Some(Mode::Auto) | None => "job.autoscaler.scaling.enabled:false".to_owned(),
+        Some(_) => format!("job.autoscaler.mode:{}", mode(desired)),
+    }
+}
+
+fn mode(desired: &Desired) -> &'static str {
+    match desired.scaler.effective_mode() {
+        Mode::Off => "off",
+        Mode::Recommend => "recommend",
+        Mode::Initial => "initial",
+        Mode::Auto => "auto",
+    }
+}
+
+fn situation(
+    draft: &Draft,
+    desired: &Desired,
+    observed: &Observed,
+    view: &ScalerView,
+) -> Situation {
+    let state = draft.job_state();
+    let running = state == Some(FlinkJobState::Running);
+    let since = view
+        .window
+        .latest()
+        .and_then(|sample| sample.job_running_since);
+    let mut situation = Situation::running(observed.now, since.unwrap_or(observed.now));
+    situation.running_since = since;
+    situation.job_state_running = running;
+    situation.all_tasks_running = running;
+    situation.restarting = matches!(
+        state,
+        Some(FlinkJobState::Restarting | FlinkJobState::Failing)
+    );
+    situation.checkpoints_ok = view.checkpoints.clone();
+    situation.in_place_possible = desired.settings.in_place_scaling
+        && desired.settings.adaptive_scheduler
+        && desired.spec.flink_version >= Some(FlinkVersion::V1_18);
+    situation.user_overrides = ids(&desired.own_overrides);
+    situation.applied_overrides = draft
+        .status
+        .autoscaler
+        .iter()
+        .flat_map(|scaler| &scaler.overrides)
+        .filter_map(|(id, n)| Some((VertexId::new(id).ok()?, u32::try_from(*n).ok()?)))
+        .collect();
+    situation
+}
+
+fn ids(overrides: &BTreeMap<String, u32>) -> BTreeMap<VertexId, u32> {
+    overrides
+        .iter()
+        .filter_map(|(id, n)| Some((VertexId::new(id).ok()?, *n)))
+        .collect()
+}
+
+fn impose(draft: &mut Draft, overrides: &BTreeMap<VertexId, u32>) {
+    let scaler = draft.status.autoscaler.get_or_insert_default();
+    scaler.overrides = overrides
+        .iter()
+        .map(|(id, n)| (id.to_string(), signed(*n)))
+        .collect();
+}
+
+/// Write the verdict to the status if what it says is new. Returns whether it is.
+fn publish(draft: &mut Draft, desired: &Desired, observed: &Observed, verdict: &Verdict) -> bool {
+    let present = draft.status.autoscaler.clone().unwrap_or_default();
+    let vertices: Vec<VertexRecommendation> = verdict.vertices.iter().map(vertex).collect();
+    let state = match &verdict.action {
+        Action::Hold(reason) => reason.word(),
+        Action::Advise => "Recommending",
+        Action::Scale { .. } => "Scaling",
+    };
+    let targets = |vertices: &[VertexRecommendation]| -> Vec<(Option<String>, Option<i32>)> {
+        vertices.iter().map(|v| (v.id.clone(), v.target)).collect()
+    };
+    let same = present.mode.as_deref() == Some(mode(desired))
+        && present.state.as_deref() == Some(state)
+        && targets(&present.vertices) == targets(&vertices);
+    if same {
+        return false;
+    }
+    let blocked: Vec<String> = verdict.blocked_by.iter().map(ToString::to_string).collect();
+    draft.status.autoscaler = Some(AutoscalerStatus {
+        mode: Some(mode(desired).to_owned()),
+        state: Some(state.to_owned()),
+        last_decision_time: Some(observed.now.to_string()),
+        reason: Some(verdict.headline()),
+        vertices,
+        overrides: present.overrides,
+        blocked_by: (!blocked.is_empty()).then(|| blocked.join("; ")),
+        next_evaluation_time: None,
+    });
+    true
+}
+
+fn vertex(verdict: &VertexVerdict) -> VertexRecommendation {
+    VertexRecommendation {
+        id: Some(verdict.id.to_string()),
+        name: Some(verdict.name.clone()),
+        current: Some(signed(verdict.current)),
+        target: Some(signed(verdict.target)),
+        lower: verdict.lower.map(signed),
+        upper: verdict.upper.map(signed),
+        uncapped: verdict.uncapped.map(signed),
+        reason: Some(verdict.reason.to_string()),
+        load: verdict.utilization.map(|ratio| rounded(ratio.get())),
+        true_rate: verdict.true_rate.map(|rate| rounded(rate.get())),
+        target_rate: verdict.target_rate.map(|rate| rounded(rate.get())),
+    }
+}
+
+/// Three digits after the point are more than the readings are worth.
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+fn signed(parallelism: u32) -> i32 {
+    i32::try_from(parallelism).unwrap_or(i32::MAX)
+}
+
+fn keep(
+    draft: &mut Draft,
+    observed: &Observed,
+    view: &ScalerView,
+    history: flink_scaler::History,
+) {
+    let stale = view
+        .stored_at
+        .is_none_or(|at| observed.now.duration_since(at) >= STORE_EVERY);
+    let store = stale || history.scalings != view.history.scalings;
+    let overrides = draft
+        .status
+        .autoscaler
+        .as_ref()
+        .map(|scaler| scaler.overrides.clone())
+        .unwrap_or_default();
+    draft.step(Step::KeepScaler(Box::new(ScalerMemory {
+        window: view.window.clone(),
+        history,
+        overrides,
+        store,
+    })));
+}

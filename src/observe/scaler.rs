@@ -1,0 +1,95 @@
+//! What the autoscaler decides from: a fresh sample, and what it remembers.
+//!
+//! The rule: memory that cannot be read is unknown, not empty, so nothing is decided on half of it.
+
+use flink_scaler::{CheckpointHealth, History, Window, store};
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Api;
+
+use super::{Observer, sample};
+use crate::deadline::deadline;
+use crate::domain::{Desired, ScalerView, Sighting};
+use crate::flink::{CheckpointStatistics, FlinkClient, RestError};
+use crate::resources::names;
+use crate::scaler_memory::Remembered;
+
+/// Take a sample of `job` and put it to what is remembered.
+pub async fn look(
+    observer: &Observer,
+    client: &FlinkClient,
+    desired: &Desired,
+    job: &str,
+) -> Sighting<ScalerView> {
+    let (namespace, name) = (&desired.identity.namespace, &desired.identity.name);
+    let keep = Window::length(&desired.scaler);
+    let mut memory = match observer.memories.get(namespace, name) {
+        Some(memory) => memory,
+        None => match stored(observer, namespace, name, keep).await {
+            Ok(memory) => memory,
+            Err(error) => {
+                let map = names::autoscaler(name);
+                return Sighting::Unknown(format!("ConfigMap {map}: {error}"));
+            }
+        },
+    };
+    let now = observer.clock.now();
+    let (read, checkpoints) =
+        tokio::join!(sample::sample(client, job, now), client.checkpoints(job));
+    let (graph, sample) = match read {
+        Ok(read) => read,
+        Err(error) => return Sighting::Unknown(error.to_string()),
+    };
+    memory.window.set_keep(keep);
+    memory.window.push(sample);
+    observer.memories.put(namespace, name, memory.clone());
+    Sighting::Seen(ScalerView {
+        graph,
+        window: memory.window,
+        history: memory.history,
+        checkpoints: health(checkpoints),
+        stored_at: memory.stored_at,
+    })
+}
+
+/// What the ConfigMap holds; nothing, if there is none.
+async fn stored(
+    observer: &Observer,
+    namespace: &str,
+    name: &str,
+    keep: SignedDuration,
+) -> Result<Remembered, kube::Error> {
+    let api: Api<ConfigMap> = Api::namespaced(observer.client.clone(), namespace);
+    let map = deadline(api.get_opt(&names::autoscaler(name))).await?;
+    let data = map.and_then(|map| map.data).unwrap_or_default();
+    let text = |key: &str| data.get(key).map(String::as_str);
+    let window = text(store::WINDOW_KEY).map(|text| store::window_from_json(text, keep));
+    let history = text(store::HISTORY_KEY).map(store::history_from_json);
+    let ignored = window.iter().flat_map(|window| &window.ignored);
+    for reason in ignored.chain(history.iter().flat_map(|history| &history.ignored)) {
+        tracing::warn!(%reason, "part of what the autoscaler stored is passed over");
+    }
+    Ok(Remembered {
+        window: window.map_or_else(|| Window::new(keep), |window| window.value),
+        history: history.map_or_else(History::default, |history| history.value),
+        stored_at: None,
+    })
+}
+
+/// Checkpoints fail as long as the newest that ended is a failed one.
+fn health(read: Result<Option<CheckpointStatistics>, RestError>) -> CheckpointHealth {
+    let statistics = match read {
+        Ok(Some(statistics)) => statistics,
+        Ok(None) => return CheckpointHealth::Disabled,
+        Err(error) => return CheckpointHealth::Unknown(error.to_string()),
+    };
+    let taken = [&statistics.completed, &statistics.savepoint];
+    let good = taken.into_iter().flatten().map(|good| good.id).max();
+    match statistics.failed {
+        Some(failed) if good.is_none_or(|good| failed.id > good) => {
+            let why = failed.failure.as_deref().unwrap_or("Flink gives no cause");
+            CheckpointHealth::Failing(format!("checkpoint {}: {why}", failed.id))
+        }
+        _ => CheckpointHealth::Ok,
+    }
+}
