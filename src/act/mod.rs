@@ -18,7 +18,9 @@ use kube::{Client, Resource, ResourceExt};
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::deadline::deadline;
-use crate::domain::{Announcement, Component, FINALIZER, Plan, Reason, ScalerMemory, Step, with_error};
+use crate::domain::{
+    Announcement, Component, FINALIZER, Plan, Reason, ScalerMemory, Step, with_error,
+};
 use crate::flink::{FlinkRest, RestError};
 use crate::leader::{Claim, NotLeader};
 use crate::scaler_memory::{Remembered, ScalerMemories};

@@ -16,7 +16,9 @@ use super::parallelism::{overrides_in, with_overrides};
 use super::recorded::{Recorded, last_reconciled};
 use super::validate::{Violation, validate};
 use crate::config::effective::effective;
-use crate::config::{AUTOSCALER_PREFIX, ConfigError, Defaults, FlinkConfig, flink, options, unknown_keys};
+use crate::config::{
+    AUTOSCALER_PREFIX, ConfigError, Defaults, FlinkConfig, flink, options, unknown_keys,
+};
 use crate::resources::log_files;
 
 /// The finalizer of the Java operator, so that either can end what the other began.

@@ -30,7 +30,8 @@ pub use observed::{
     PodFailure, Pods, SavepointProgress, ScalerView, Vertex,
 };
 pub use plan::{
-    Announcement, Component, Deployment, Plan, Reason, SavepointRequest, ScalerMemory, Step, Waiting,
+    Announcement, Component, Deployment, Plan, Reason, SavepointRequest, ScalerMemory, Step,
+    Waiting,
 };
 pub use recorded::LAST_STATE_PATH;
 pub use sighting::Sighting;

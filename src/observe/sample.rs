@@ -57,7 +57,11 @@ pub async fn sample(
         sample.slots_available = Some(overview.free_slots);
     }
     if let Ok(processes) = processes {
-        let largest = |name| processes.get(name).and_then(|metric: &Aggregate| metric.max);
+        let largest = |name| {
+            processes
+                .get(name)
+                .and_then(|metric: &Aggregate| metric.max)
+        };
         sample.heap_used_ratio = largest(HEAP_USED)
             .zip(largest(HEAP_MAX).filter(|max| *max > 0.0))
             .map(|(used, max)| used / max);
@@ -105,7 +109,9 @@ async fn reading(
     let mut reading = VertexReading {
         parallelism: vertex.parallelism,
         records_in: counters.read_complete.then(|| float(counters.read_records)),
-        records_out: counters.write_complete.then(|| float(counters.write_records)),
+        records_out: counters
+            .write_complete
+            .then(|| float(counters.write_records)),
         accumulated_busy_ms: counters.busy_ms,
         accumulated_backpressured_ms: counters.backpressured_ms,
         accumulated_idle_ms: counters.idle_ms,
@@ -210,7 +216,8 @@ fn partition(name: &str) -> Option<&str> {
         let (_, rest) = name.split_once(".PulsarConsumer.")?;
         let rest = rest.strip_suffix(".numMsgsReceived")?;
         // A consumer's name in front differs from subtask to subtask.
-        rest.split_once('.').map_or(Some(rest), |(topic, _)| Some(topic))
+        rest.split_once('.')
+            .map_or(Some(rest), |(topic, _)| Some(topic))
     })
 }
 

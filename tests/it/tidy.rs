@@ -14,11 +14,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("serve", &["telemetry"]),
     ("flink", &["config", "domain", "telemetry"]),
     ("deadline", &[]),
+    ("scaler_memory", &[]),
     ("leader", &["clock", "deadline", "telemetry"]),
     (
         "observe",
         &[
             "clock",
+            "scaler_memory",
             "config",
             "deadline",
             "domain",
@@ -31,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "act",
         &[
             "clock",
+            "scaler_memory",
             "config",
             "deadline",
             "domain",

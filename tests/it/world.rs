@@ -157,13 +157,13 @@ fn process(world: &World, random: &Arc<Mutex<Random>>) -> Context {
         flink: flink.clone(),
         deployments: None,
         memories: memories.clone(),
-            clock: clock.clone(),
+        clock: clock.clone(),
     };
     let actor = Actor {
         client,
         flink,
         memories,
-            claim: Claim::alone(clock.clone()),
+        claim: Claim::alone(clock.clone()),
         clock,
     };
     let metrics = Metrics::new(&Identity::default()).unwrap();

@@ -8,10 +8,10 @@ use flink_crds::{
     ReconciliationState, UpgradeMode,
 };
 
-use super::scaler;
 use super::super::change::{SpecChange, change_of};
 use super::super::recorded::last_reconciled;
 use super::super::{Desired, Need, Needs};
+use super::scaler;
 
 /// The optional reads that [`decide`](super::decide) needs for this status.
 pub fn needs(desired: &Desired, status: &FlinkDeploymentStatus) -> Needs {

@@ -50,7 +50,6 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         &situation,
     );
     let mut history = verdict.history.clone();
-    let conflict = replicas_are_set(desired);
     let news = publish(draft, desired, observed, &verdict);
     match &verdict.action {
         Action::Hold(_) => {}
@@ -59,7 +58,7 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
                 draft.tell(Component::Job, Reason::ScalingReport, report);
             }
         }
-        Action::Scale { .. } if conflict => {
+        Action::Scale { .. } if replicas_are_set(desired) => {
             // What is not done must not be waited for.
             history.clone_from(&view.history);
             if news {
@@ -159,6 +158,7 @@ fn publish(draft: &mut Draft, desired: &Desired, observed: &Observed, verdict: &
     let state = match &verdict.action {
         Action::Hold(reason) => reason.word(),
         Action::Advise => "Recommending",
+        Action::Scale { .. } if replicas_are_set(desired) => "Conflict",
         Action::Scale { .. } => "Scaling",
     };
     let targets = |vertices: &[VertexRecommendation]| -> Vec<(Option<String>, Option<i32>)> {
@@ -175,7 +175,10 @@ fn publish(draft: &mut Draft, desired: &Desired, observed: &Observed, verdict: &
         mode: Some(mode(desired).to_owned()),
         state: Some(state.to_owned()),
         last_decision_time: Some(observed.now.to_string()),
-        reason: Some(verdict.headline()),
+        reason: Some(match state {
+            "Conflict" => format!("{CONFLICT} ({})", verdict.headline()),
+            _ => verdict.headline(),
+        }),
         vertices,
         overrides: present.overrides,
         blocked_by: (!blocked.is_empty()).then(|| blocked.join("; ")),
@@ -209,12 +212,7 @@ fn signed(parallelism: u32) -> i32 {
     i32::try_from(parallelism).unwrap_or(i32::MAX)
 }
 
-fn keep(
-    draft: &mut Draft,
-    observed: &Observed,
-    view: &ScalerView,
-    history: flink_scaler::History,
-) {
+fn keep(draft: &mut Draft, observed: &Observed, view: &ScalerView, history: flink_scaler::History) {
     let stale = view
         .stored_at
         .is_none_or(|at| observed.now.duration_since(at) >= STORE_EVERY);

@@ -7,10 +7,13 @@ use flink_crds::{FlinkDeployment, FlinkDeploymentSpec, FlinkJobState};
 use flink_operator::config::Defaults;
 use flink_operator::domain::{
     Checkpoints, Desired, FINALIZER, HaMetadata, Job, JobManager, Observed, PodFailure, Pods,
-    SavepointProgress, Sighting, Vertex, decide, needs,
+    SavepointProgress, Sighting, Step, Vertex, decide, needs,
 };
+use flink_scaler::History;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+
+use super::readings::view;
 
 /// Everything a line of a scenario can change.
 pub struct Stage {
@@ -97,11 +100,17 @@ impl Stage {
                 "ha" => self.observed.ha = ha(how)?,
                 "savepoint" => self.observed.savepoint = savepoint(how)?,
                 "checkpoints" => self.observed.checkpoints = checkpoints(how, self.observed.now)?,
+                "scaler" => self.observed.scaler = view(how, self.observed.now, self.history())?,
                 "vertices" => self.observed.vertices = vertices(how)?,
                 other => return Err(format!("cannot see {other:?}")),
             }
         }
         Ok(())
+    }
+
+    /// What the autoscaler kept after the last pass.
+    fn history(&self) -> Option<History> {
+        self.observed.scaler.seen().map(|view| view.history.clone())
     }
 
     fn job_manager(&self, how: &str) -> Result<Sighting<JobManager>, String> {
@@ -229,7 +238,7 @@ impl Stage {
         {
             let _ = writeln!(out, "restore    {path}");
         }
-        for step in &plan.steps {
+        for step in plan.steps.iter().filter(|step| step.writes()) {
             let _ = writeln!(out, "step       {step}");
         }
         for event in &plan.events {
@@ -239,6 +248,17 @@ impl Stage {
         for waiting in &plan.waiting {
             let _ = writeln!(out, "waiting    {waiting}");
         }
+        if let Some(scaler) = &next.autoscaler
+            && next.autoscaler != status.autoscaler
+        {
+            let _ = writeln!(
+                out,
+                "scaler     {} {}: {}",
+                text(scaler.mode.as_ref()),
+                text(scaler.state.as_ref()),
+                text(scaler.reason.as_ref())
+            );
+        }
         if let Some(error) = &next.error {
             let _ = writeln!(out, "error      {error}");
         }
@@ -247,6 +267,13 @@ impl Stage {
             |delay| format!("{}s", delay.as_secs()),
         );
         let _ = writeln!(out, "again      {again}");
+        for step in &plan.steps {
+            if let (Step::KeepScaler(memory), Sighting::Seen(view)) =
+                (step, &mut self.observed.scaler)
+            {
+                view.history = memory.history.clone();
+            }
+        }
         self.object.status = Some(plan.status);
         out
     }
@@ -256,6 +283,9 @@ impl Stage {
 fn only_needed(world: &Observed, needs: &flink_operator::domain::Needs) -> Observed {
     use flink_operator::domain::Need;
     let mut seen = world.clone();
+    if !needs.contains(&Need::Scaler) {
+        seen.scaler = Sighting::not_read();
+    }
     if !needs.contains(&Need::Pods) {
         seen.pods = Sighting::not_read();
     }
