@@ -3,7 +3,7 @@
 //! The rule: the resource owns the ConfigMap; where the autoscaler is off there is none.
 
 use flink_crds::FlinkDeployment;
-use flink_scaler::{VertexId, store};
+use flink_scaler::store;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
@@ -25,9 +25,6 @@ pub async fn store(
 ) -> Result<(), Error> {
     let name = names::autoscaler(&object.name_any());
     let owner = OwnerRef::flink_deployment(&object.name_any(), &object.uid().unwrap_or_default());
-    let overrides = memory.overrides.iter().filter_map(|(id, parallelism)| {
-        Some((VertexId::new(id).ok()?, u32::try_from(*parallelism).ok()?))
-    });
     let map = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -37,7 +34,7 @@ pub async fn store(
             "labels": { "component": "autoscaler", "app": object.name_any() },
         },
         "data": {
-            (store::OVERRIDES_KEY): store::overrides_to_text(&overrides.collect()),
+            (store::OVERRIDES_KEY): store::overrides_to_text(&memory.overrides),
             (store::HISTORY_KEY): store::history_to_json(&memory.history),
             (store::WINDOW_KEY): store::window_to_json(&memory.window, SAMPLES),
         },

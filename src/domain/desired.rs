@@ -147,6 +147,13 @@ impl Desired {
         self.spec.job.is_some()
     }
 
+    /// Whether Flink can change the parallelism of the running job without a restart of the cluster.
+    pub fn rescales_in_place(&self) -> bool {
+        self.settings.in_place_scaling
+            && self.settings.adaptive_scheduler
+            && self.spec.flink_version >= Some(FlinkVersion::V1_18)
+    }
+
     /// CPUs and bytes of memory that the cluster may use with this many TaskManagers, as text.
     pub fn footprint(&self, task_managers: u32) -> Option<(String, String)> {
         let config = &self.deploy_config;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flink_crds::FlinkDeploymentStatus;
-use flink_scaler::{History, Window};
+use flink_scaler::{History, VertexId, Window};
 
 use crate::config::FlinkConfig;
 
@@ -67,8 +67,8 @@ pub struct ScalerMemory {
     pub window: Window,
     /// What it did and what came of it.
     pub history: History,
-    /// The parallelism it imposes, by vertex id.
-    pub overrides: BTreeMap<String, i32>,
+    /// The parallelism it imposes.
+    pub overrides: BTreeMap<VertexId, u32>,
     /// Write it to the ConfigMap too.
     pub store: bool,
 }

@@ -6,8 +6,8 @@ use flink_crds::{FlinkDeploymentStatus, FlinkJobState};
 
 use super::{Observer, scaler};
 use crate::domain::{
-    Checkpoints, ClusterInfo, Desired, Job, Need, Needs, Observed, SavepointProgress, ScalerView,
-    Sighting, Vertex,
+    Checkpoints, ClusterInfo, Desired, Job, Need, Needs, Observed, SavepointProgress, Sighting,
+    Vertex,
 };
 use crate::flink::{self, FlinkClient, Location, SavepointFailure, savepoint_failure};
 
@@ -41,7 +41,8 @@ pub async fn observe(
         Ok(jobs) => Sighting::Seen(jobs.into_iter().map(job).collect()),
         Err(error) => Sighting::Unknown(error.to_string()),
     };
-    look.cluster = cluster(&client, status, overview).await;
+    let overview = overview.ok();
+    look.cluster = cluster(&client, status, overview.as_ref()).await;
     let Some(id) = status
         .job_status
         .as_ref()
@@ -55,28 +56,19 @@ pub async fn observe(
         checkpoints(&client, needs, &id, state),
         vertices(&client, needs, &id),
         failure(&client, &id, state),
-        scaler_view(observer, &client, desired, needs, &id, state),
+        async {
+            if needs.contains(&Need::Scaler) && state == Some(FlinkJobState::Running) {
+                scaler::look(observer, &client, desired, overview.as_ref(), &id).await
+            } else {
+                Sighting::not_read()
+            }
+        },
     );
     look.savepoint = savepoint;
     look.checkpoints = checkpoints;
     look.vertices = vertices;
     look.failure = failure;
     look.scaler = view;
-}
-
-async fn scaler_view(
-    observer: &Observer,
-    client: &FlinkClient,
-    desired: &Desired,
-    needs: &Needs,
-    job: &str,
-    state: Option<FlinkJobState>,
-) -> Sighting<ScalerView> {
-    if needs.contains(&Need::Scaler) && state == Some(FlinkJobState::Running) {
-        scaler::look(observer, client, desired, job).await
-    } else {
-        Sighting::not_read()
-    }
 }
 
 /// A job whose tasks do not all run yet is not counted as running, whatever Flink calls it.
@@ -98,9 +90,9 @@ fn job(job: flink::Job) -> (String, Job) {
 async fn cluster(
     client: &FlinkClient,
     status: &FlinkDeploymentStatus,
-    overview: Result<flink::Overview, flink::RestError>,
+    overview: Option<&flink::Overview>,
 ) -> Option<ClusterInfo> {
-    let overview = overview.ok()?;
+    let overview = overview?;
     let known = status.cluster_info.as_ref().and_then(|info| {
         let version = info
             .get("flink-version")

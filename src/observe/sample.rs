@@ -9,7 +9,7 @@ use flink_scaler::{Input, JobGraph, Sample, ShipStrategy, Vertex, VertexId, Vert
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use crate::flink::{self, Aggregate, FlinkClient, JobDetail, RestError};
+use crate::flink::{self, Aggregate, FlinkClient, JobDetail, Overview, RestError};
 
 /// Vertices asked at the same time.
 const AT_ONCE: usize = 4;
@@ -25,18 +25,15 @@ const HEAP_USED: &str = "Status.JVM.Memory.Heap.Used";
 const HEAP_MAX: &str = "Status.JVM.Memory.Heap.Max";
 const GARBAGE: &str = "Status.JVM.GarbageCollector.All.TimeMsPerSecond";
 
-/// Read the graph of `job` and all figures of this instant.
+/// Read the graph of `job` and all figures of this instant; `overview` tells the slots.
 pub async fn sample(
     client: &FlinkClient,
     job: &str,
+    overview: Option<&Overview>,
     now: Timestamp,
 ) -> Result<(JobGraph, Sample), RestError> {
     let heap = [HEAP_USED, HEAP_MAX, GARBAGE];
-    let (detail, overview, processes) = tokio::join!(
-        client.job(job),
-        client.overview(),
-        client.task_manager_metrics(&heap),
-    );
+    let (detail, processes) = tokio::join!(client.job(job), client.task_manager_metrics(&heap),);
     let detail = detail?;
     let graph = graph(&detail);
     let mut reads = Vec::with_capacity(detail.vertices.len());
@@ -52,7 +49,7 @@ pub async fn sample(
     sample.job_running_since = detail
         .running_since_ms
         .and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    if let Ok(overview) = overview {
+    if let Some(overview) = overview {
         sample.slots_total = Some(overview.slots);
         sample.slots_available = Some(overview.free_slots);
     }

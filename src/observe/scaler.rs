@@ -10,7 +10,7 @@ use kube::api::Api;
 use super::{Observer, sample};
 use crate::deadline::deadline;
 use crate::domain::{Desired, ScalerView, Sighting};
-use crate::flink::{CheckpointStatistics, FlinkClient, RestError};
+use crate::flink::{CheckpointStatistics, FlinkClient, Overview, RestError};
 use crate::resources::names;
 use crate::scaler_memory::Remembered;
 
@@ -19,6 +19,7 @@ pub async fn look(
     observer: &Observer,
     client: &FlinkClient,
     desired: &Desired,
+    overview: Option<&Overview>,
     job: &str,
 ) -> Sighting<ScalerView> {
     let (namespace, name) = (&desired.identity.namespace, &desired.identity.name);
@@ -34,8 +35,10 @@ pub async fn look(
         },
     };
     let now = observer.clock.now();
-    let (read, checkpoints) =
-        tokio::join!(sample::sample(client, job, now), client.checkpoints(job));
+    let (read, checkpoints) = tokio::join!(
+        sample::sample(client, job, overview, now),
+        client.checkpoints(job)
+    );
     let (graph, sample) = match read {
         Ok(read) => read,
         Err(error) => return Sighting::Unknown(error.to_string()),

@@ -62,7 +62,7 @@ pub fn needs(desired: &Desired, status: &FlinkDeploymentStatus) -> Needs {
     if running && (kind == Some(PendingKind::Rescale) || change == SpecChange::Scale) {
         needs.insert(Need::Vertices);
     }
-    if scaler::wanted(desired) && running && at_rest && kind.is_none() {
+    if scaler::wanted(desired) && running && !changing {
         needs.insert(Need::Scaler);
     }
     needs

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flink_crds::{
-    FlinkDeploymentSpec, FlinkJobState, FlinkVersion, JobState, PendingKind, PendingOperation,
+    FlinkDeploymentSpec, FlinkJobState, JobState, PendingKind, PendingOperation,
     ReconciliationState,
 };
 
@@ -33,9 +33,7 @@ pub fn in_place(
         .job_id()
         .and_then(|id| observed.job(&id).seen().map(|job| job.state))
         == Some(FlinkJobState::Running);
-    let able = desired.settings.in_place_scaling
-        && desired.settings.adaptive_scheduler
-        && desired.spec.flink_version >= Some(FlinkVersion::V1_18)
+    let able = desired.rescales_in_place()
         && running
         && keeps_all_overrides(recorded.spec(), &desired.spec);
     if !able {

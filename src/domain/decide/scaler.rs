@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flink_crds::{AutoscalerStatus, FlinkJobState, FlinkVersion, VertexRecommendation};
+use flink_crds::{AutoscalerStatus, FlinkJobState, VertexRecommendation};
 use flink_scaler::{Action, Mode, Situation, Verdict, VertexId, VertexVerdict};
 use jiff::SignedDuration;
 
@@ -88,16 +88,7 @@ fn replicas_are_set(desired: &Desired) -> bool {
 fn advising(desired: &Desired) -> String {
     match desired.scaler.mode {
         Some(Mode::Auto) | None => "job.autoscaler.scaling.enabled:false".to_owned(),
-        Some(_) => format!("job.autoscaler.mode:{}", mode(desired)),
-    }
-}
-
-fn mode(desired: &Desired) -> &'static str {
-    match desired.scaler.effective_mode() {
-        Mode::Off => "off",
-        Mode::Recommend => "recommend",
-        Mode::Initial => "initial",
-        Mode::Auto => "auto",
+        Some(_) => format!("job.autoscaler.mode:{}", desired.scaler.effective_mode()),
     }
 }
 
@@ -122,18 +113,19 @@ fn situation(
         Some(FlinkJobState::Restarting | FlinkJobState::Failing)
     );
     situation.checkpoints_ok = view.checkpoints.clone();
-    situation.in_place_possible = desired.settings.in_place_scaling
-        && desired.settings.adaptive_scheduler
-        && desired.spec.flink_version >= Some(FlinkVersion::V1_18);
+    situation.in_place_possible = desired.rescales_in_place();
     situation.user_overrides = ids(&desired.own_overrides);
-    situation.applied_overrides = draft
-        .status
-        .autoscaler
-        .iter()
+    situation.applied_overrides = imposed(draft);
+    situation
+}
+
+/// The overrides in force, as the status has them.
+fn imposed(draft: &Draft) -> BTreeMap<VertexId, u32> {
+    let scaler = draft.status.autoscaler.iter();
+    scaler
         .flat_map(|scaler| &scaler.overrides)
         .filter_map(|(id, n)| Some((VertexId::new(id).ok()?, u32::try_from(*n).ok()?)))
-        .collect();
-    situation
+        .collect()
 }
 
 fn ids(overrides: &BTreeMap<String, u32>) -> BTreeMap<VertexId, u32> {
@@ -154,6 +146,7 @@ fn impose(draft: &mut Draft, overrides: &BTreeMap<VertexId, u32>) {
 /// Write the verdict to the status if what it says is new. Returns whether it is.
 fn publish(draft: &mut Draft, desired: &Desired, observed: &Observed, verdict: &Verdict) -> bool {
     let present = draft.status.autoscaler.clone().unwrap_or_default();
+    let mode = desired.scaler.effective_mode().as_str();
     let vertices: Vec<VertexRecommendation> = verdict.vertices.iter().map(vertex).collect();
     let state = match &verdict.action {
         Action::Hold(reason) => reason.word(),
@@ -164,7 +157,7 @@ fn publish(draft: &mut Draft, desired: &Desired, observed: &Observed, verdict: &
     let targets = |vertices: &[VertexRecommendation]| -> Vec<(Option<String>, Option<i32>)> {
         vertices.iter().map(|v| (v.id.clone(), v.target)).collect()
     };
-    let same = present.mode.as_deref() == Some(mode(desired))
+    let same = present.mode.as_deref() == Some(mode)
         && present.state.as_deref() == Some(state)
         && targets(&present.vertices) == targets(&vertices);
     if same {
@@ -172,7 +165,7 @@ fn publish(draft: &mut Draft, desired: &Desired, observed: &Observed, verdict: &
     }
     let blocked: Vec<String> = verdict.blocked_by.iter().map(ToString::to_string).collect();
     draft.status.autoscaler = Some(AutoscalerStatus {
-        mode: Some(mode(desired).to_owned()),
+        mode: Some(mode.to_owned()),
         state: Some(state.to_owned()),
         last_decision_time: Some(observed.now.to_string()),
         reason: Some(match state {
@@ -217,12 +210,7 @@ fn keep(draft: &mut Draft, observed: &Observed, view: &ScalerView, history: flin
         .stored_at
         .is_none_or(|at| observed.now.duration_since(at) >= STORE_EVERY);
     let store = stale || history.scalings != view.history.scalings;
-    let overrides = draft
-        .status
-        .autoscaler
-        .as_ref()
-        .map(|scaler| scaler.overrides.clone())
-        .unwrap_or_default();
+    let overrides = imposed(draft);
     draft.step(Step::KeepScaler(Box::new(ScalerMemory {
         window: view.window.clone(),
         history,
