@@ -54,7 +54,7 @@ final class Options implements Serializable {
     static final class StageSpec implements Serializable {
         private static final long serialVersionUID = 1L;
 
-        /** {@code map}, {@code keyed} or {@code cpu}. */
+        /** {@code map}, {@code keyed}, {@code async} or {@code cpu}. */
         final String kind;
 
         /** Cost of a record. */
@@ -63,9 +63,9 @@ final class Options implements Serializable {
         private StageSpec(String text) {
             String[] parts = text.trim().split(":", 2);
             kind = parts[0];
-            if (!List.of("map", "keyed", "cpu").contains(kind)) {
+            if (!List.of("map", "keyed", "async", "cpu").contains(kind)) {
                 throw new IllegalArgumentException(
-                        "not a stage: '" + text + "'; write map:, keyed: or cpu: and a length of time");
+                        "not a stage: '" + text + "'; write map:, keyed:, async: or cpu: and a length of time");
             }
             nanos = parts.length == 1 ? 0 : Span.nanos(parts[1]);
         }

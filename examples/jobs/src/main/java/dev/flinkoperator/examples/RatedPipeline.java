@@ -1,10 +1,12 @@
 package dev.flinkoperator.examples;
 
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.functions.ReduceFunction;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.KeyedStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
@@ -59,7 +61,10 @@ public final class RatedPipeline {
             Strictness strictness,
             Failure failure) {
         SingleOutputStreamOperator<Event> stage;
-        if (spec.kind.equals("keyed")) {
+        if (spec.kind.equals("async")) {
+            Work work = Work.waiting(spec.nanos);
+            stage = asynchronous(stream.keyBy(CheckedStage.Subject.KEY, Types.LONG)).reduce(new Newest(work));
+        } else if (spec.kind.equals("keyed")) {
             CheckedStage.Subject key = CheckedStage.Subject.KEY;
             Work work = Work.waiting(spec.nanos);
             stage =
@@ -73,6 +78,33 @@ public final class RatedPipeline {
             stage = input.map(new Stage(name, work, failure));
         }
         return stage.returns(Types.POJO(Event.class)).name(name).uid(name);
+    }
+
+    /** The same stream with asynchronous state, which only Flink 2 has; hence by name. */
+    @SuppressWarnings("unchecked")
+    private static KeyedStream<Event, Long> asynchronous(KeyedStream<Event, Long> stream) {
+        try {
+            return (KeyedStream<Event, Long>)
+                    KeyedStream.class.getMethod("enableAsyncState").invoke(stream);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalArgumentException("a stage async: needs Flink 2", e);
+        }
+    }
+
+    /** Keeps the newest event of a key, and passes all of them on. */
+    private static final class Newest implements ReduceFunction<Event> {
+        private static final long serialVersionUID = 1L;
+        private final Work work;
+
+        private Newest(Work work) {
+            this.work = work;
+        }
+
+        @Override
+        public Event reduce(Event kept, Event event) throws Exception {
+            work.once();
+            return event;
+        }
     }
 
     private static DataStream<Event> verify(

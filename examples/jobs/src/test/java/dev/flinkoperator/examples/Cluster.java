@@ -11,6 +11,7 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.function.Predicate;
 import org.apache.flink.api.common.JobID;
+import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
@@ -49,8 +50,12 @@ final class Cluster {
         return found.size() == 1 ? found.get(0).get(how).asDouble() : Double.NaN;
     }
 
-    /** The job's accumulators. */
+    /** The accumulators of a job that has ended. */
     Map<String, Long> accumulators(JobID job) throws Exception {
+        // The REST interface answers from a cache, which may still hold the job as it ran.
+        eventually(
+                () -> JobStatus.valueOf(get("/jobs/" + job).get("state").asText()),
+                JobStatus::isGloballyTerminalState);
         Map<String, Long> all = new TreeMap<>();
         for (JsonNode each : get("/jobs/" + job + "/accumulators").get("user-task-accumulators")) {
             all.put(each.get("name").asText(), Long.parseLong(each.get("value").asText()));
