@@ -46,7 +46,7 @@ pub(super) fn metadata(description: &str) -> Fields {
                 text("Accepted and ignored: the operator names its objects."),
             ),
             ("labels", map("Labels; those that Flink sets win.")),
-            ("annotations", map("Annotations.")),
+            ("annotations", map("Annotations of the object.")),
         ],
     )
 }
@@ -56,13 +56,16 @@ pub(super) fn object_meta() -> Fields {
     object(
         "",
         [
-            ("name", text("Name.")),
+            ("name", text("Name of the object.")),
             ("generateName", text("Prefix of a generated name.")),
-            ("namespace", text("Namespace.")),
-            ("labels", map("Labels.")),
-            ("annotations", map("Annotations.")),
-            ("finalizers", list("Finalizers.", plain_text())),
-            ("ownerReferences", list("Owners.", owner())),
+            ("namespace", text("Namespace of the object.")),
+            ("labels", map("Labels of the object.")),
+            ("annotations", map("Annotations of the object.")),
+            (
+                "finalizers",
+                list("What holds its deletion up.", plain_text()),
+            ),
+            ("ownerReferences", list("Objects it ends with.", owner())),
             ("uid", text("Unique id.")),
             ("resourceVersion", text("Version of the stored object.")),
             ("generation", integer("int64", "Generation of the spec.")),
@@ -89,8 +92,8 @@ fn owner() -> Fields {
         "One owner.",
         [
             ("apiVersion", text("Group and version.")),
-            ("kind", text("Kind.")),
-            ("name", text("Name.")),
+            ("kind", text("Kind of the owner.")),
+            ("name", text("Name of the owner.")),
             ("uid", text("Unique id.")),
             ("controller", boolean("Whether it manages the object.")),
             (
@@ -215,7 +218,7 @@ fn outline() -> Fields {
                 "initContainers",
                 list("Containers that run first.", named("One container.")),
             ),
-            ("volumes", list("Volumes.", named("One volume."))),
+            ("volumes", list("Volumes of the pod.", named("One volume."))),
             ("nodeSelector", map("Labels a node must have.")),
             (
                 "tolerations",
@@ -291,8 +294,8 @@ fn init_container() -> Fields {
     object(
         "One container; fields as in `containers`.",
         [
-            ("name", text("Name.")),
-            ("image", text("Image.")),
+            ("name", text("Name of the container.")),
+            ("image", text("Image to run.")),
             ("command", list("Entry point.", plain_text())),
             ("args", list("Arguments of the entry point.", plain_text())),
             (
@@ -311,7 +314,7 @@ fn variable() -> Fields {
     object(
         "One variable.",
         [
-            ("name", text("Name.")),
+            ("name", text("Name of the variable.")),
             ("value", text("Value; quote numbers.")),
             (
                 "valueFrom",
@@ -325,8 +328,8 @@ fn port() -> Fields {
     object(
         "One port.",
         [
-            ("name", text("Name.")),
-            ("containerPort", integer("int32", "Number.")),
+            ("name", text("Name of the port.")),
+            ("containerPort", integer("int32", "Number of the port.")),
             ("protocol", text("`TCP`, `UDP` or `SCTP`.")),
         ],
     )
@@ -391,7 +394,7 @@ fn toleration() -> Fields {
 }
 
 fn named(description: &str) -> Fields {
-    object(description, [("name", text("Name."))])
+    object(description, [("name", text("Name of it."))])
 }
 
 fn object<const N: usize>(description: &str, properties: [(&str, Fields); N]) -> Fields {

@@ -111,7 +111,7 @@ pub struct SavepointInfo {
     /// Why it was triggered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger_type: Option<SnapshotTriggerType>,
-    /// Its format.
+    /// Format of the savepoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format_type: Option<SavepointFormatType>,
     /// Completed savepoints that have not been disposed of, oldest first.
@@ -135,7 +135,7 @@ pub struct Savepoint {
     /// Why it was triggered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger_type: Option<SnapshotTriggerType>,
-    /// Its format.
+    /// Format of the savepoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format_type: Option<SavepointFormatType>,
     /// Value of `savepointTriggerNonce` that asked for it, if one did.
@@ -159,7 +159,7 @@ pub struct CheckpointInfo {
     /// Why it was triggered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger_type: Option<SnapshotTriggerType>,
-    /// Its kind.
+    /// Kind of the checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format_type: Option<CheckpointType>,
     /// When the latest periodic checkpoint was triggered (milliseconds since the epoch).
@@ -177,7 +177,7 @@ pub struct Checkpoint {
     /// Why it was triggered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger_type: Option<SnapshotTriggerType>,
-    /// Its kind.
+    /// Kind of the checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format_type: Option<CheckpointType>,
     /// Value of `checkpointTriggerNonce` that asked for it, if one did.
