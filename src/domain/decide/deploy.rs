@@ -5,7 +5,7 @@
 
 use flink_crds::{JobState, PendingKind, ReconciliationState, UpgradeMode};
 
-use super::AT_ONCE;
+use super::{AT_ONCE, upgrade};
 use crate::domain::draft::Draft;
 use crate::domain::recorded::{LAST_STATE_PATH, Recorded};
 use crate::domain::{Component, Desired, Observed, Reason, Sighting, Waiting};
@@ -53,7 +53,11 @@ pub fn restore(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         draft.mark_stable();
         return draft.look_again_in(AT_ONCE);
     }
-    let mode = if desired.upgrade_mode() == UpgradeMode::Stateless && desired.is_application() {
+    let mode = if upgrade::redeploys(&recorded, desired) {
+        // Whatever the mode of upgrades is, and whatever path was named when the old job was stopped.
+        draft.job().upgrade_savepoint_path = upgrade::initial_path(desired);
+        UpgradeMode::Savepoint
+    } else if desired.upgrade_mode() == UpgradeMode::Stateless && desired.is_application() {
         UpgradeMode::Stateless
     } else {
         mode

@@ -69,15 +69,16 @@ fn redeploy(draft: &mut Draft, desired: &Desired, observed: &Observed) {
 
 const SUSPENDING: &str = "Suspending existing deployment.";
 
-/// The redeploy nonce was changed while the job was suspended.
-fn redeploys(recorded: &Recorded, desired: &Desired) -> bool {
+/// The redeploy nonce differs from the recorded one: the job is to start from `initialSavepointPath`.
+pub fn redeploys(recorded: &Recorded, desired: &Desired) -> bool {
     let nonce =
         |job: Option<&flink_crds::JobSpec>| job.and_then(|job| job.savepoint_redeploy_nonce);
     let asked = nonce(desired.spec.job.as_ref());
     asked.is_some() && asked != nonce(recorded.job())
 }
 
-fn initial_path(desired: &Desired) -> Option<String> {
+/// The path that the user names.
+pub fn initial_path(desired: &Desired) -> Option<String> {
     desired
         .spec
         .job
