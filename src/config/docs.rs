@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::{
     Row, Scope,
+    autoscaler::{AUTOSCALER_FAMILIES, ROWS},
     options::{FAMILIES, TABLE},
 };
 
@@ -25,21 +26,31 @@ A key that begins with `kubernetes.operator.` or `job.autoscaler.` and is not li
 event that names the nearest one.
 ";
 
-/// The reference as Markdown: the operator's options, those of the autoscaler in `autoscaler`, families
-/// of keys and old names.
-pub fn docs(autoscaler: &[Row]) -> String {
+const OLD_NAMES: &str = "
+## Old names
+
+These are still read, and so is every key of the autoscaler that begins with `kubernetes.operator.job.autoscaler.`.
+
+| old | new |
+| --- | --- |
+";
+
+/// The reference as Markdown: the operator's options, those of the autoscaler, families of keys and old
+/// names.
+pub fn docs() -> String {
     let mut out = HEAD.to_owned();
     table(&mut out, "Operator", TABLE);
-    if !autoscaler.is_empty() {
-        table(&mut out, "Autoscaler", autoscaler);
-    }
+    table(&mut out, "Autoscaler", &ROWS);
     out.push_str("\n## Keys with a name of your choice\n\n| key | meaning |\n| --- | --- |\n");
     for family in FAMILIES {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "| `{}` | {} |", family.pattern, family.doc);
     }
-    out.push_str("\n## Old names\n\nThese are still read.\n\n| old | new |\n| --- | --- |\n");
-    for row in TABLE.iter().chain(autoscaler) {
+    for (pattern, _, doc) in AUTOSCALER_FAMILIES {
+        let _ = writeln!(out, "| `{pattern}` | {doc} |");
+    }
+    out.push_str(OLD_NAMES);
+    for row in TABLE.iter().chain(ROWS.iter()) {
         for alias in row.aliases {
             let _ = writeln!(out, "| `{alias}` | `{}` |", row.key);
         }
@@ -88,7 +99,7 @@ mod tests {
     #[test]
     fn the_reference_is_not_stale() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/options.md");
-        let fresh = docs(&[]);
+        let fresh = docs();
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(path, &fresh).unwrap();
         }
@@ -98,7 +109,7 @@ mod tests {
 
     #[test]
     fn no_cell_breaks_its_row() {
-        for line in docs(&[]).lines().filter(|line| line.starts_with('|')) {
+        for line in docs().lines().filter(|line| line.starts_with('|')) {
             let cells = line.replace("\\|", "").matches('|').count();
             assert!([3, 6].contains(&cells), "{line}");
         }

@@ -4,6 +4,7 @@
 //! reads. [`Defaults`] are what the operator was given at its start. One rule: everything here is a
 //! function of its arguments; only [`load`] reads files.
 
+mod autoscaler;
 mod defaults;
 pub mod deploy;
 mod docs;
@@ -25,6 +26,7 @@ mod value;
 pub mod yaml;
 
 pub use self::{
+    autoscaler::AUTOSCALER_PREFIX,
     defaults::{Defaults, LOG4J_FILE, LOGBACK_FILE},
     deploy::{DeployKeys, GENERATION_ANNOTATION, LAST_STATE_PATH, with_deploy},
     docs::docs,
@@ -37,6 +39,6 @@ pub use self::{
     options::Propagation,
     quantity::parse as quantity,
     size::{MIB, Memory},
-    unknown::{AUTOSCALER_PREFIX, Unknown, invalid_values, is_ours, unknown_keys},
+    unknown::{Unknown, invalid_values, is_ours, unknown_keys},
     value::{Interval, Value},
 };

@@ -2,11 +2,9 @@
 
 use super::{
     FlinkConfig, Row,
+    autoscaler::{AUTOSCALER_FAMILIES, AUTOSCALER_PREFIX, ROWS},
     options::{FAMILIES, PREFIX, TABLE},
 };
-
-/// What every key of the autoscaler starts with.
-pub const AUTOSCALER_PREFIX: &str = "job.autoscaler.";
 
 /// A key that no option has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +23,13 @@ impl std::fmt::Display for Unknown {
     }
 }
 
-/// The keys of `config` that start like ours and that neither `TABLE`, `FAMILIES` nor the autoscaler
-/// know. Without the autoscaler's options nothing is said about its keys.
-pub fn unknown_keys(config: &FlinkConfig, autoscaler: &[Row]) -> Vec<Unknown> {
-    let rows = || TABLE.iter().chain(autoscaler);
+/// The operator's options and the autoscaler's.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    TABLE.iter().chain(ROWS.iter())
+}
+
+/// The keys of `config` that start like ours and that no option and no family has.
+pub fn unknown_keys(config: &FlinkConfig) -> Vec<Unknown> {
     let known = || {
         rows()
             .flat_map(|row| std::iter::once(&row.key).chain(row.aliases))
@@ -37,8 +38,7 @@ pub fn unknown_keys(config: &FlinkConfig, autoscaler: &[Row]) -> Vec<Unknown> {
     config
         .iter()
         .map(|(key, _)| key)
-        .filter(|key| is_ours(key) && !in_family(key))
-        .filter(|key| !(autoscaler.is_empty() && current(key).starts_with(AUTOSCALER_PREFIX)))
+        .filter(|key| is_ours(key) && !in_family(key) && !in_family(current(key)))
         .filter(|key| !known().any(|known| known == *key || known == current(key)))
         .map(|key| Unknown {
             key: key.to_owned(),
@@ -56,9 +56,9 @@ fn current(key: &str) -> &str {
 }
 
 /// Every value of `config` that its option cannot read.
-pub fn invalid_values(config: &FlinkConfig, others: &[Row]) -> Vec<super::ConfigError> {
+pub fn invalid_values(config: &FlinkConfig) -> Vec<super::ConfigError> {
     let mut errors = Vec::new();
-    for row in TABLE.iter().chain(others) {
+    for row in rows() {
         for key in std::iter::once(&row.key).chain(row.aliases) {
             match config.raw(key) {
                 Some(text) if !(row.accepts)(text) => {
@@ -77,10 +77,10 @@ pub fn is_ours(key: &str) -> bool {
 }
 
 fn in_family(key: &str) -> bool {
-    FAMILIES.iter().any(|family| {
-        key.strip_prefix(family.prefix)
-            .is_some_and(|rest| !rest.is_empty())
-    })
+    let own = FAMILIES.iter().map(|family| family.prefix);
+    let all = own.chain(AUTOSCALER_FAMILIES.iter().map(|(_, start, _)| *start));
+    all.filter_map(|start| key.strip_prefix(start))
+        .any(|rest| !rest.is_empty())
 }
 
 /// The known key with the fewest typing mistakes between it and `key`, if they are few.
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn unknown(key: &str) -> Vec<Unknown> {
-        unknown_keys(&FlinkConfig::from_iter([(key, "x")]), &[])
+        unknown_keys(&FlinkConfig::from_iter([(key, "x")]))
     }
 
     #[test]
@@ -156,6 +156,9 @@ mod tests {
             "kubernetes.operator.plugins.listeners.mine.class",
             "kubernetes.operator.default-configuration.namespace.a.parallelism.default",
             "kubernetes.operator.metrics.reporter.prom.factory.class",
+            "job.autoscaler.metrics.window",
+            "job.autoscaler.scaling.custom-executor.mine.class",
+            "kubernetes.operator.job.autoscaler.scaling.custom-executor.mine.class",
             "taskmanager.numberOfTaskSlotss",
         ] {
             assert_eq!(unknown(key), [], "{key}");
@@ -164,10 +167,6 @@ mod tests {
 
     #[test]
     fn keys_of_the_autoscaler_are_known_by_both_prefixes() {
-        let row = Row {
-            key: "job.autoscaler.enabled",
-            ..TABLE[0]
-        };
         let keys = [
             "job.autoscaler.enabled",
             "job.autoscaler.enable",
@@ -175,8 +174,7 @@ mod tests {
             "kubernetes.operator.job.autoscaler.enable",
         ];
         let config: FlinkConfig = keys.iter().map(|key| (*key, "true")).collect();
-        assert_eq!(unknown_keys(&config, &[]), []);
-        let found = unknown_keys(&config, &[row]);
+        let found = unknown_keys(&config);
         let found: Vec<_> = found
             .iter()
             .map(|u| (u.key.as_str(), u.did_you_mean))
@@ -198,6 +196,6 @@ mod tests {
             ("kubernetes.operator.reconciler.max.parallelism", "many"),
             ("kubernetes.operator.health.probe.port", "8085"),
         ]);
-        assert_eq!(invalid_values(&config, &[]).len(), 2);
+        assert_eq!(invalid_values(&config).len(), 2);
     }
 }

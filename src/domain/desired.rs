@@ -17,7 +17,8 @@ use super::recorded::{Recorded, last_reconciled};
 use super::validate::{Violation, validate};
 use crate::config::effective::effective;
 use crate::config::{
-    AUTOSCALER_PREFIX, ConfigError, Defaults, FlinkConfig, flink, options, unknown_keys,
+    AUTOSCALER_PREFIX, ConfigError, Defaults, FlinkConfig, flink, invalid_values, options,
+    unknown_keys,
 };
 use crate::resources::log_files;
 
@@ -54,8 +55,8 @@ pub struct Desired {
     pub scaler: flink_scaler::Settings,
     /// Parallelism by vertex that the user's own spec asks for.
     pub own_overrides: BTreeMap<String, u32>,
-    /// Keys of ours that do not exist, each with advice.
-    pub unknown_keys: Vec<String>,
+    /// What works and yet is hardly meant: keys of ours that do not exist, values that nothing reads now.
+    pub advice: Vec<String>,
     /// Flink's configuration for the recorded spec, complete but for deploy-time keys: what a
     /// deployment under way is made with.
     pub deploy_config: FlinkConfig,
@@ -105,10 +106,7 @@ impl Desired {
                 .map_or_else(|| object.spec.clone(), |r| kept(r, &status))
         };
         Self {
-            unknown_keys: unknown_keys(&own_keys(&object.spec), &[])
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            advice: advice(&own_keys(&object.spec), &violations),
             scaler,
             own_overrides: overrides_in(&object.spec),
             deploy_config: deployed.unwrap_or_else(|| asked.clone()),
@@ -233,6 +231,19 @@ fn own_keys(spec: &FlinkDeploymentSpec) -> FlinkConfig {
         .as_ref()
         .map(|map| FlinkConfig::flatten(&map.0))
         .unwrap_or_default()
+}
+
+/// What to tell the user about these keys, beside what is wrong.
+fn advice(own: &FlinkConfig, violations: &[Violation]) -> Vec<String> {
+    let told = |error: &ConfigError| match error {
+        ConfigError::Invalid { key, .. } => violations.iter().any(|v| v.to_string().contains(key)),
+        _ => false,
+    };
+    let unknown = unknown_keys(own).into_iter().map(|key| key.to_string());
+    let unreadable = invalid_values(own).into_iter().filter(|error| !told(error));
+    unknown
+        .chain(unreadable.map(|error| error.to_string()))
+        .collect()
 }
 
 fn scaler_settings(

@@ -32,6 +32,9 @@ const AT_ONCE: Duration = Duration::ZERO;
 pub fn decide(desired: &Desired, status: &FlinkDeploymentStatus, observed: &Observed) -> Plan {
     let mut draft = Draft::from(status);
     concerns(&mut draft, desired, observed);
+    if draft.status.observed_generation != status.observed_generation {
+        advise(&mut draft, desired);
+    }
     let waiting = draft.look_again();
     if waiting.is_none() && desired.identity.finalized {
         draft.look_again_in(desired.settings.reconcile_interval);
@@ -89,6 +92,13 @@ fn refuse(draft: &mut Draft, desired: &Desired) -> bool {
         }
     }
     false
+}
+
+/// A new generation was taken up: say what is odd about it, once.
+fn advise(draft: &mut Draft, desired: &Desired) {
+    for text in &desired.advice {
+        draft.warn(Component::Operator, Reason::UnknownConfiguration, text);
+    }
 }
 
 /// The resource is at rest: act on what changed, or look after what runs.
