@@ -75,6 +75,15 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The instant at which it ends by itself, if that is fixed.
+    pub const fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Blocked(Block::Stabilizing { until } | Block::TooSoon { until })
+            | Self::ScaleDownDelayed { until } => Some(*until),
+            _ => None,
+        }
+    }
+
     /// The reason as one word in CamelCase, the same whatever the figures are.
     pub const fn word(&self) -> &'static str {
         match self {

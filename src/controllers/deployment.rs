@@ -13,7 +13,7 @@ use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use tokio::time::Instant;
 
-use super::{Context, invalid};
+use super::{Context, invalid, scaling};
 use crate::act;
 use crate::deadline::deadline;
 use crate::domain::{Desired, decide, needs};
@@ -129,6 +129,11 @@ pub async fn pass(object: &FlinkDeployment, context: &Context) -> Result<Action,
     context
         .metrics
         .set_resource(&resource(&object), facts, observed.now);
+    match &plan.verdict {
+        Some(verdict) => scaling::measure(&context.metrics, &resource(&object), verdict),
+        None if plan.status.autoscaler.is_none() => context.metrics.unscaled(&resource(&object)),
+        None => {}
+    }
     let outcome = context.actor.act(&object, &plan).await;
     if let Some(version) = outcome.written
         && let Ok(mut memory) = context.written.lock()

@@ -6,6 +6,7 @@ mod context;
 mod deployment;
 mod invalid;
 mod retry;
+mod scaling;
 
 /// Selects JobManager Deployments, our own and those of the Java operator.
 pub const JOB_MANAGERS: &str = "component=jobmanager";

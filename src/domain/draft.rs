@@ -9,6 +9,7 @@ use flink_crds::{
     JobState, JobStatus, PendingKind, PendingOperation, ReconciliationState, Savepoint,
     SavepointFormatType, SnapshotTriggerType, TaskManagerInfo, UpgradeMode,
 };
+use flink_scaler::Verdict;
 use jiff::Timestamp;
 
 use super::recorded::{self, Recorded};
@@ -22,6 +23,8 @@ pub struct Draft {
     events: Vec<Announcement>,
     waiting: Vec<Waiting>,
     look_again: Option<Duration>,
+    /// What the autoscaler said.
+    pub verdict: Option<Box<Verdict>>,
     /// The error that was recorded before this pass: what it says has been told.
     told: Option<String>,
     /// What this pass found wrong.
@@ -37,6 +40,7 @@ impl Draft {
             events: Vec::new(),
             waiting: Vec::new(),
             look_again: None,
+            verdict: None,
             told: error_field(status, "message"),
             failures: Vec::new(),
         }
@@ -50,6 +54,7 @@ impl Draft {
             events: self.events,
             waiting: self.waiting,
             look_again: self.look_again,
+            verdict: self.verdict,
         }
     }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flink_crds::FlinkDeploymentStatus;
-use flink_scaler::{History, VertexId, Window};
+use flink_scaler::{History, Verdict, VertexId, Window};
 
 use crate::config::FlinkConfig;
 
@@ -25,6 +25,8 @@ pub struct Plan {
     pub waiting: Vec<Waiting>,
     /// When to look again; `None` waits for a change of the resource.
     pub look_again: Option<Duration>,
+    /// What the autoscaler said, if it was asked.
+    pub verdict: Option<Box<Verdict>>,
 }
 
 /// One thing to do.

@@ -74,6 +74,7 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         }
     }
     keep(draft, observed, view, history);
+    draft.verdict = Some(Box::new(verdict));
 }
 
 const CONFLICT: &str = "spec.taskManager.replicas is set, by a person or a HorizontalPodAutoscaler, so \
@@ -157,8 +158,11 @@ fn publish(draft: &mut Draft, desired: &Desired, observed: &Observed, verdict: &
     let targets = |vertices: &[VertexRecommendation]| -> Vec<(Option<String>, Option<i32>)> {
         vertices.iter().map(|v| (v.id.clone(), v.target)).collect()
     };
+    // Most texts hold figures that differ at every look; those that name an instant change with it only.
+    let dated = matches!(&verdict.action, Action::Hold(reason) if reason.until().is_some());
     let same = present.mode.as_deref() == Some(mode)
         && present.state.as_deref() == Some(state)
+        && (!dated || present.reason == Some(verdict.headline()))
         && targets(&present.vertices) == targets(&vertices);
     if same {
         return false;

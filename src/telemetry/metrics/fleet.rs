@@ -229,6 +229,11 @@ impl Fleet {
         self.scaling.entry(resource.clone()).or_default().vertices = vertices;
     }
 
+    /// Ends the autoscaler's figures for a resource.
+    pub fn unscaled(&mut self, resource: &Resource) {
+        self.scaling.remove(resource);
+    }
+
     /// Every figure, in the order of the table.
     pub fn figures(&self) -> Vec<Figure> {
         let mut tally = Tally::default();

@@ -220,6 +220,11 @@ impl Metrics {
             .with(|fleet| fleet.set_vertices(resource, vertices));
     }
 
+    /// The autoscaler does not look after this job: its figures end.
+    pub fn unscaled(&self, resource: &Resource) {
+        self.inner.book.with(|fleet| fleet.unscaled(resource));
+    }
+
     /// A watch broke off with an error.
     pub fn watch_failed(&self, kind: &'static str) {
         self.inner.watch_failures.with_label_values(&[kind]).inc();
