@@ -1,12 +1,16 @@
-//! The whole pass against an in-memory API server and a simulated Flink, in virtual time, with seeded
-//! faults on every call and the process replaced between passes.
+//! The whole pass against an in-memory API server and a simulated Flink, in virtual time.
 //!
-//! Held for every seed: at most one job runs, no start has less state than was saved before, the world
-//! converges, and once it has, passes write nothing. `SEED=n` plays one seed, `SEEDS=n` that many.
+//! Each of the [`stories`] is played with seeded faults on every call and the process replaced between passes, and
+//! once for each write it makes, with the process dying right after that one. Held always: at most one job
+//! runs, no start has less state than was saved before, the world converges, and once it has, passes write
+//! nothing. `SEED=n` plays one seed, `SEEDS=n` that many.
+
+mod mortal;
+mod stories;
 
 use std::time::Duration;
 
-use flink_crds::{FlinkDeployment, LifecycleState};
+use flink_crds::{FlinkDeployment, FlinkDeploymentStatus, LifecycleState};
 use flink_operator::act::Actor;
 use flink_operator::clock::Clock;
 use flink_operator::config::Defaults;
@@ -21,7 +25,8 @@ use flink_sim::World;
 use flink_sim::api::FaultPlan;
 use flink_sim::flink::ClusterKey;
 use flink_sim::random::Random;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use mortal::Lifeline;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -32,22 +37,46 @@ struct Stage {
     world: World,
     context: Context,
     random: Arc<Mutex<Random>>,
+    lifeline: Lifeline,
     key: ClusterKey,
     seed: u64,
+    /// No start may have less state than was saved.
+    stateful: bool,
+    /// What is injected while a story is played, chosen by `seed`.
+    faults: FaultPlan,
 }
 
 impl Stage {
-    fn new(seed: u64) -> Self {
+    /// With these faults, and a process that dies after as many writes as `lifeline` allows.
+    fn new(seed: u64, faults: FaultPlan, lifeline: Lifeline) -> Self {
         let world = World::new("2026-01-01T00:00:00Z".parse().unwrap());
+        world.api.set_faults(seed, faults);
         let random = Arc::new(Mutex::new(Random::new(seed)));
-        let context = process(&world, &random);
+        let context = process(&world, &random, &lifeline);
         Self {
             world,
             context,
             random,
+            lifeline,
             key: ClusterKey::new("default", "job"),
             seed,
+            stateful: true,
+            faults,
         }
+    }
+
+    /// A person creates the resource, and tries until it gets through.
+    async fn create(&self, object: &FlinkDeployment) {
+        let params = PostParams::default();
+        while self.api().get_opt("job").await.ok().flatten().is_none() {
+            let _ = self.api().create(&params, object).await;
+        }
+    }
+
+    /// A person deletes it.
+    async fn delete(&self) {
+        let params = DeleteParams::default();
+        while self.api().delete("job", &params).await.is_err() {}
     }
 
     fn api(&self) -> Api<FlinkDeployment> {
@@ -65,19 +94,61 @@ impl Stage {
         {}
     }
 
+    /// The status, once it can be read.
+    async fn status(&self) -> FlinkDeploymentStatus {
+        loop {
+            if let Ok(object) = self.api().get("job").await {
+                return object.status.unwrap_or_default();
+            }
+        }
+    }
+
+    async fn job_id(&self) -> Option<String> {
+        self.status().await.job_status.and_then(|job| job.job_id)
+    }
+
+    /// From here on a start with nothing is what is asked for.
+    const fn forgets_state(&mut self) {
+        self.stateful = false;
+    }
+
+    /// All vertices run with this many subtasks.
+    fn runs_with(&self, subtasks: u32) {
+        let running = self.world.flink().parallelism(&self.key);
+        let all = !running.is_empty() && running.values().all(|n| *n == subtasks);
+        assert!(all, "seed {}: {running:?}, not {subtasks}", self.seed);
+    }
+
+    /// Run passes until a vertex has at least this many subtasks.
+    async fn scales(&mut self, subtasks: u32) {
+        let end = tokio::time::Instant::now() + LIMIT;
+        loop {
+            self.look();
+            let running = self.world.flink().parallelism(&self.key);
+            if running.values().any(|n| *n >= subtasks) {
+                return;
+            }
+            assert!(
+                tokio::time::Instant::now() < end,
+                "seed {}: {running:?}: {:?}",
+                self.seed,
+                self.status().await.autoscaler
+            );
+            if let Ok(object) = self.api().get("job").await {
+                self.pass(&object).await;
+            }
+        }
+    }
+
+    fn replace(&mut self) {
+        self.context = process(&self.world, &self.random, &self.lifeline);
+    }
+
     /// Run passes until the resource is settled in `state`; the process dies now and then.
     async fn settle(&mut self, state: LifecycleState) {
         let end = tokio::time::Instant::now() + LIMIT;
         loop {
-            self.world.tick();
-            let running = self.world.flink().live_jobs(&self.key);
-            assert!(running <= 1, "seed {}: {running} jobs run", self.seed);
-            let losses = self.world.flink().journal().losses(&self.key);
-            assert!(
-                losses.is_empty(),
-                "seed {}: state lost: {losses:?}",
-                self.seed
-            );
+            self.look();
             let Ok(found) = self.api().get_opt("job").await else {
                 continue;
             };
@@ -93,12 +164,37 @@ impl Stage {
                 self.seed,
                 serde_json::to_string_pretty(&status).unwrap()
             );
-            if self.random.lock().unwrap().per_mille(100) {
-                self.context = process(&self.world, &self.random);
-            }
-            let _ = pass(&object, &self.context).await;
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.pass(&object).await;
         }
+    }
+
+    /// Let the world go on, and see that nothing forbidden happened.
+    fn look(&self) {
+        self.world.tick();
+        let flink = self.world.flink();
+        let running = flink.live_jobs(&self.key);
+        assert!(running <= 1, "seed {}: {running} jobs run", self.seed);
+        let losses = flink.journal().losses(&self.key);
+        assert!(
+            losses.is_empty() || !self.stateful,
+            "seed {}: state lost: {losses:?}",
+            self.seed
+        );
+    }
+
+    /// One pass and a second's pause; the process may die in it or before it.
+    async fn pass(&mut self, object: &FlinkDeployment) {
+        if self.faults != FaultPlan::NONE && self.random.lock().unwrap().per_mille(100) {
+            self.replace();
+        }
+        let died = tokio::select! {
+            _ = pass(object, &self.context) => false,
+            () = self.lifeline.ended() => true,
+        };
+        if died {
+            self.replace();
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
     /// Passes over a satisfied resource write nothing.
@@ -115,7 +211,7 @@ impl Stage {
                     self.seed
                 );
             }
-            pass(&object, &self.context).await.unwrap();
+            self.pass(&object).await;
             tokio::time::sleep(Duration::from_secs(15)).await;
             self.world.tick();
             let after = self
@@ -137,12 +233,15 @@ impl Stage {
             "seed {}: it never came to rest",
             self.seed
         );
+        let again = self.seed.wrapping_add(1);
+        self.world.api.set_faults(again, self.faults);
     }
 }
 
 /// A new process: nothing in memory, everything from the world.
-fn process(world: &World, random: &Arc<Mutex<Random>>) -> Context {
-    let (client, time, ids) = (world.client(), world.clock.clone(), Arc::clone(random));
+fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> Context {
+    let client = lifeline.client(&world.api);
+    let (time, ids) = (world.clock.clone(), Arc::clone(random));
     let clock = Clock::new(
         move || time.now(),
         move || {
@@ -192,63 +291,4 @@ fn manifest() -> FlinkDeployment {
         },
     }))
     .unwrap()
-}
-
-/// One life: deployed, upgraded in both stateful ways, suspended, resumed, deleted.
-async fn life(seed: u64, faults: FaultPlan) {
-    let mut stage = Stage::new(seed);
-    stage
-        .api()
-        .create(&PostParams::default(), &manifest())
-        .await
-        .unwrap();
-    stage.world.api.set_faults(seed, faults);
-    stage.settle(LifecycleState::Stable).await;
-    stage.patch(json!({ "job": { "parallelism": 3 } })).await;
-    stage.settle(LifecycleState::Stable).await;
-    stage
-        .patch(json!({ "restartNonce": 1, "job": { "upgradeMode": "last-state" } }))
-        .await;
-    stage.settle(LifecycleState::Stable).await;
-    stage
-        .patch(json!({ "job": { "state": "suspended", "upgradeMode": "savepoint" } }))
-        .await;
-    stage.settle(LifecycleState::Suspended).await;
-    stage.patch(json!({ "job": { "state": "running" } })).await;
-    stage.settle(LifecycleState::Stable).await;
-    stage.rests().await;
-    stage.world.api.set_faults(seed.wrapping_add(1), faults);
-    while stage
-        .api()
-        .delete("job", &kube::api::DeleteParams::default())
-        .await
-        .is_err()
-    {}
-    stage.settle(LifecycleState::Deleted).await;
-    assert_eq!(
-        stage.world.flink().live_jobs(&stage.key),
-        0,
-        "seed {seed}: a job outlives it"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_life_without_faults() {
-    life(1, FaultPlan::NONE).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_life_with_faults_on_every_call_and_deaths_between_passes() {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
-    let seeds = match number("SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 1..number("SEEDS").unwrap_or(20) + 1,
-    };
-    for seed in seeds {
-        life(seed, FaultPlan::ROUGH).await;
-    }
 }

@@ -1,0 +1,91 @@
+//! A process that dies right after a write: the server has done it, and nobody hears of it.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use flink_sim::api::ApiServer;
+use http::{Method, Request, Response};
+use kube::client::Body;
+use tokio::sync::Notify;
+
+/// How many more writes a process makes. Clones share it.
+#[derive(Clone)]
+pub struct Lifeline {
+    left: Arc<AtomicU64>,
+    ended: Arc<Notify>,
+}
+
+impl Lifeline {
+    /// The first process dies after this many writes; the next one lives.
+    pub fn of(writes: u64) -> Self {
+        Self {
+            left: Arc::new(AtomicU64::new(writes)),
+            ended: Arc::default(),
+        }
+    }
+
+    /// Nobody dies.
+    pub fn endless() -> Self {
+        Self::of(u64::MAX)
+    }
+
+    /// A client whose writes count.
+    pub fn client(&self, server: &ApiServer) -> kube::Client {
+        let mortal = Mortal {
+            server: server.clone(),
+            lifeline: self.clone(),
+        };
+        kube::Client::new(mortal, "default")
+    }
+
+    /// Resolves when the process is to die.
+    pub async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
+    /// Whether death has come.
+    pub fn is_over(&self) -> bool {
+        self.left.load(Ordering::SeqCst) == 0
+    }
+
+    /// Take a write off; whether it was the last.
+    fn spend(&self) -> bool {
+        let less = |left: u64| left.checked_sub(1);
+        self.left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
+            == Ok(1)
+    }
+}
+
+#[derive(Clone)]
+struct Mortal {
+    server: ApiServer,
+    lifeline: Lifeline,
+}
+
+impl tower::Service<Request<Body>> for Mortal {
+    type Response = Response<axum::body::Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let writes = request.method() != Method::GET;
+        let (answer, lifeline) = (self.server.call(request), self.lifeline.clone());
+        Box::pin(async move {
+            let answer = answer.await;
+            if writes && lifeline.spend() {
+                lifeline.ended.notify_one();
+                std::future::pending::<()>().await;
+            }
+            answer
+        })
+    }
+}

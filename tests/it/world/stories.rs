@@ -1,0 +1,227 @@
+//! What happens to a resource in its life, and in which ways each story is played.
+
+use flink_crds::LifecycleState;
+use flink_sim::api::FaultPlan;
+use flink_sim::flink::{Happening, Profile};
+use serde_json::json;
+
+use super::mortal::Lifeline;
+use super::{Stage, manifest};
+
+/// What a person does, and what comes of it.
+#[derive(Clone, Copy, Debug)]
+enum Story {
+    /// Upgraded in both stateful ways, suspended, resumed, deleted.
+    Stateful,
+    /// Upgraded without state, and started anew from a given savepoint.
+    Stateless,
+    /// `kubectl scale`, in place and by upgrade.
+    Scaled,
+    /// The autoscaler answers a load that grows to the fourfold.
+    Autoscaled,
+}
+
+const STORIES: [Story; 4] = [
+    Story::Stateful,
+    Story::Stateless,
+    Story::Scaled,
+    Story::Autoscaled,
+];
+
+impl Story {
+    async fn play(self, stage: &mut Stage) {
+        match self {
+            Self::Stateful => stateful(stage).await,
+            Self::Stateless => stateless(stage).await,
+            Self::Scaled => scaled(stage).await,
+            Self::Autoscaled => autoscaled(stage).await,
+        }
+    }
+}
+
+async fn stateful(stage: &mut Stage) {
+    stage.create(&manifest()).await;
+    stage.settle(LifecycleState::Stable).await;
+    stage.patch(json!({ "job": { "parallelism": 3 } })).await;
+    stage.settle(LifecycleState::Stable).await;
+    let last_state = json!({ "restartNonce": 1, "job": { "upgradeMode": "last-state" } });
+    stage.patch(last_state).await;
+    stage.settle(LifecycleState::Stable).await;
+    let suspend = json!({ "job": { "state": "suspended", "upgradeMode": "savepoint" } });
+    stage.patch(suspend).await;
+    stage.settle(LifecycleState::Suspended).await;
+    stage.patch(json!({ "job": { "state": "running" } })).await;
+    stage.settle(LifecycleState::Stable).await;
+    stage.rests().await;
+    stage.delete().await;
+    stage.settle(LifecycleState::Deleted).await;
+    assert_eq!(
+        stage.world.flink().live_jobs(&stage.key),
+        0,
+        "a job outlives it"
+    );
+}
+
+async fn stateless(stage: &mut Stage) {
+    let mut object = manifest();
+    if let Some(job) = &mut object.spec.job {
+        job.upgrade_mode = Some(flink_crds::UpgradeMode::Savepoint);
+    }
+    stage.create(&object).await;
+    stage.settle(LifecycleState::Stable).await;
+    stage
+        .patch(json!({ "job": { "state": "suspended" } }))
+        .await;
+    stage.settle(LifecycleState::Suspended).await;
+    let status = stage.status().await;
+    let savepoint = status.job_status.and_then(|job| job.upgrade_savepoint_path);
+    assert!(savepoint.is_some(), "seed {}", stage.seed);
+    stage.forgets_state();
+    let fresh = json!({ "job": { "state": "running", "upgradeMode": "stateless" } });
+    stage.patch(fresh).await;
+    stage.settle(LifecycleState::Stable).await;
+    let redeploy = json!({ "job": {
+        "initialSavepointPath": savepoint, "savepointRedeployNonce": 1,
+    } });
+    stage.patch(redeploy).await;
+    stage.settle(LifecycleState::Stable).await;
+    let from: Vec<bool> = {
+        let flink = stage.world.flink();
+        let starts = flink.journal().starts(&stage.key);
+        starts.iter().map(|(path, _)| path.is_some()).collect()
+    };
+    assert_eq!(from, [false, false, true], "seed {}", stage.seed);
+    stage.rests().await;
+}
+
+async fn scaled(stage: &mut Stage) {
+    let mut object = manifest();
+    let more = json!({ "taskManager": { "replicas": 1 }, "flinkConfiguration": { "jobmanager.scheduler": "adaptive" } });
+    object.spec = merged(&object.spec, &more);
+    stage.create(&object).await;
+    stage.settle(LifecycleState::Stable).await;
+    let job = stage.job_id().await;
+    stage
+        .patch(json!({ "taskManager": { "replicas": 3 } }))
+        .await;
+    stage.settle(LifecycleState::Stable).await;
+    assert_eq!(stage.job_id().await, job, "seed {}: in place", stage.seed);
+    stage.runs_with(3);
+    stage
+        .patch(json!({ "flinkConfiguration": { "jobmanager.scheduler": "default" } }))
+        .await;
+    stage.settle(LifecycleState::Stable).await;
+    stage
+        .patch(json!({ "taskManager": { "replicas": 2 } }))
+        .await;
+    stage.settle(LifecycleState::Stable).await;
+    assert_ne!(stage.job_id().await, job, "seed {}: by upgrade", stage.seed);
+    stage.runs_with(2);
+    stage.rests().await;
+}
+
+async fn autoscaled(stage: &mut Stage) {
+    let pipeline = Profile::pipeline(80.0, 100.0);
+    stage.world.flink().set_profile(&stage.key, pipeline);
+    let mut object = manifest();
+    let more = json!({
+        "flinkConfiguration": {
+            "jobmanager.scheduler": "adaptive",
+            "job.autoscaler.enabled": "true",
+            "job.autoscaler.utilization.target": "0.8",
+            "job.autoscaler.metrics.window": "2min",
+            "job.autoscaler.stabilization.interval": "30s",
+            "job.autoscaler.vertex.max-parallelism": "8",
+        },
+        "job": { "parallelism": 1 },
+    });
+    object.spec = merged(&object.spec, &more);
+    stage.create(&object).await;
+    stage.settle(LifecycleState::Stable).await;
+    let job = stage.job_id().await;
+    let now = stage.world.clock.now();
+    stage.world.flink().set_input(&stage.key, 320.0, now);
+    stage.scales(4).await;
+    stage.settle(LifecycleState::Stable).await;
+    assert_eq!(stage.job_id().await, job, "seed {}: in place", stage.seed);
+}
+
+fn merged(
+    spec: &flink_crds::FlinkDeploymentSpec,
+    more: &serde_json::Value,
+) -> flink_crds::FlinkDeploymentSpec {
+    fn merge(into: &mut serde_json::Value, more: &serde_json::Value) {
+        match more.as_object() {
+            Some(fields) if into.is_object() => {
+                for (key, value) in fields {
+                    merge(&mut into[key], value);
+                }
+            }
+            _ => *into = more.clone(),
+        }
+    }
+    let mut value = serde_json::to_value(spec).unwrap();
+    merge(&mut value, more);
+    serde_json::from_value(value).unwrap()
+}
+
+/// What must be the same however often the process dies: starts of jobs, and savepoints asked for.
+fn footprint(stage: &Stage) -> (usize, usize) {
+    let flink = stage.world.flink();
+    let happened = flink.journal().of(&stage.key);
+    let savepoint = |what: &&Happening| matches!(what, Happening::SavepointTriggered { .. });
+    let savepoints = happened.filter(savepoint).count();
+    (flink.journal().starts(&stage.key).len(), savepoints)
+}
+
+#[tokio::test(start_paused = true)]
+async fn stories_without_faults() {
+    for story in STORIES {
+        let mut stage = Stage::new(1, FaultPlan::NONE, Lifeline::endless());
+        story.play(&mut stage).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stories_with_faults_on_every_call_and_deaths_between_passes() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let seeds = match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..number("SEEDS").unwrap_or(20) + 1,
+    };
+    for seed in seeds {
+        for story in STORIES {
+            let mut stage = Stage::new(seed, FaultPlan::ROUGH, Lifeline::endless());
+            story.play(&mut stage).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_death_after_any_write_changes_nothing_in_the_end() {
+    for story in STORIES {
+        let mut undisturbed = Stage::new(1, FaultPlan::NONE, Lifeline::endless());
+        story.play(&mut undisturbed).await;
+        let expected = footprint(&undisturbed);
+        let mut writes = 0;
+        loop {
+            writes += 1;
+            let lifeline = Lifeline::of(writes);
+            let mut stage = Stage::new(1, FaultPlan::NONE, lifeline.clone());
+            story.play(&mut stage).await;
+            assert_eq!(
+                footprint(&stage),
+                expected,
+                "{story:?}: dead after {writes} writes"
+            );
+            if !lifeline.is_over() {
+                break;
+            }
+        }
+        assert!(writes > 10, "{story:?}: only {writes} writes");
+    }
+}
