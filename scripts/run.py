@@ -18,15 +18,12 @@ from stages import Runner, Stage
 
 ROOT = Path(__file__).resolve().parent.parent
 RUST = (1, 95)
-E2E = ROOT / "tests/e2e"
 
 
 def check(tool: str) -> list[Stage]:
     """The fast ones: seconds to a few minutes, no root, no cluster."""
     tests = ["cargo", "test", "--locked", "--no-fail-fast", "--workspace"]
-    tests += ["--exclude", "flink-cluster"]
-    if E2E.exists():
-        tests += ["--exclude", "flink-e2e"]
+    tests += ["--exclude", "flink-cluster", "--exclude", "flink-e2e"]
     stages = [
         Stage(
             "format",
@@ -102,19 +99,23 @@ def everything(tool: str) -> list[Stage]:
             needs=("kubectl program",),
         ),
     ]
-    stages += end_to_end(install, own) if E2E.exists() else []
-    if not E2E.exists():
-        print("end to end: not tested, there is no folder tests/e2e")
-    return stages
+    return [*stages, *end_to_end(install, own)]
 
 
 def end_to_end(tool: list[str], own: bool) -> list[Stage]:
-    """The tests against real API servers, and against real pods on a cluster."""
+    """The operator's program against a real API server, and against real pods on a cluster."""
     test = ["cargo", "test", "--locked", "--package", "flink-e2e"]
-    api = [Stage("API tests", [*test, "--test", "api"], needs=("kubectl program",))]
-    if not (E2E / "tests/api.rs").exists():
-        api = []
-    ready: tuple[str, ...] = ()
+    program = Stage(
+        "operator program",
+        ["cargo", "build", "--locked", "--release", "--package", "flink-operator"],
+    )
+    api = Stage(
+        "API tests",
+        [*test, "--test", "api", "--", "--test-threads=4"],
+        needs=("kubectl program", "helm", "operator program"),
+        minutes=30,
+    )
+    ready: tuple[str, ...] = ("operator program",)
     before: list[Stage] = []
     after: list[Stage] = []
     if own:
@@ -135,10 +136,6 @@ def end_to_end(tool: list[str], own: bool) -> list[Stage]:
                 needs=("cluster", "example jobs"),
                 remedy="Flink comes from PyPI, and Debian packages from its mirror",
             ),
-            Stage(
-                "operator program",
-                ["cargo", "build", "--locked", "--release", "--package", "flink-operator"],
-            ),
             Stage("operator image", [*tool, "images", "operator"], needs=("cluster", "operator program")),
         ]
         ready = ("flink images", "operator image")
@@ -146,12 +143,11 @@ def end_to_end(tool: list[str], own: bool) -> list[Stage]:
             after = [Stage("cluster down", [*tool, "down"], needs=("end to end",), always=True)]
     e2e = Stage(
         "end to end",
-        [*test, "--test", "e2e"],
+        [*test, "--test", "e2e", "--", "--test-threads=3"],
         needs=ready,
-        minutes=180,
         remedy="`KEEP_CLUSTER=1 make test` leaves the cluster for a look",
     )
-    return [*api, *before, e2e, *after]
+    return [program, api, *before, e2e, *after]
 
 
 def prerequisites(level: str) -> list[str]:

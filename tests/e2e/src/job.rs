@@ -1,8 +1,13 @@
 //! The example job, and what it counts.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::Namespace;
+
+/// Id of the vertex `Source: rated`; it follows from the operator's uid.
+const SOURCE: &str = "e5a72f353fc1e6bbf3bd96a41384998c";
 
 /// Folder on the node for checkpoints and savepoints of one namespace.
 fn storage(namespace: &str) -> String {
@@ -18,30 +23,64 @@ pub struct Job<'a> {
 impl<'a> Job<'a> {
     /// Apply it, for Flink `version` such as `2.3`.
     pub fn apply(namespace: &'a Namespace, name: &'a str, version: &str, mode: &str) -> Self {
-        namespace.apply(&manifest(namespace.name(), name, version, mode));
+        Self::apply_with(namespace, name, version, mode, |_| ())
+    }
+
+    /// The same, with `edit` applied to the spec first.
+    pub fn apply_with(
+        namespace: &'a Namespace,
+        name: &'a str,
+        version: &str,
+        mode: &str,
+        edit: impl FnOnce(&mut Value),
+    ) -> Self {
+        let mut manifest = manifest(namespace.name(), name, version, mode);
+        edit(&mut manifest["spec"]);
+        namespace.apply(&manifest);
         Self { namespace, name }
     }
 
     /// Change its spec.
     pub fn patch(&self, spec: &Value) {
-        let patch = json!({ "spec": spec }).to_string();
-        self.namespace
-            .run(&["patch", "flinkdep", self.name, "--type=merge", "-p", &patch]);
+        self.namespace.patch(self.name, spec);
+    }
+
+    /// What Flink answers about the job that runs now, `path` being what comes after its id.
+    fn flink(&self, path: &str) -> Option<Value> {
+        let object = self.namespace.deployment(self.name);
+        let id = object.pointer("/status/jobStatus/jobId")?.as_str()?;
+        let path = format!(
+            "/api/v1/namespaces/{}/services/http:{}-rest:8081/proxy/jobs/{id}{path}",
+            self.namespace.name(),
+            self.name
+        );
+        self.namespace.kubectl().raw(&path).ok()
+    }
+
+    /// The vertices of the running job: name and parallelism.
+    pub fn parallelism(&self) -> BTreeMap<String, u64> {
+        let detail = self.flink("").unwrap_or_default();
+        let vertices = detail.get("vertices").and_then(Value::as_array);
+        vertices
+            .into_iter()
+            .flatten()
+            .filter_map(|vertex| {
+                let name = vertex.get("name")?.as_str()?.to_owned();
+                Some((name, vertex.get("parallelism")?.as_u64()?))
+            })
+            .collect()
+    }
+
+    /// Records that wait in front of the source.
+    pub fn lag(&self) -> Option<f64> {
+        let path =
+            format!("/vertices/{SOURCE}/subtasks/metrics?get=Source__rated.pendingRecords&agg=sum");
+        self.flink(&path)?.pointer("/0/sum")?.as_f64()
     }
 
     /// An accumulator of the job that runs now, once it is there.
     pub fn counter(&self, counter: &str) -> Option<u64> {
-        let object = self.namespace.deployment(self.name);
-        let id = object
-            .pointer("/status/jobStatus/jobId")?
-            .as_str()?
-            .to_owned();
-        let path = format!(
-            "/api/v1/namespaces/{}/services/http:{}-rest:8081/proxy/jobs/{id}/accumulators",
-            self.namespace.name(),
-            self.name
-        );
-        let answer = self.namespace.raw(&path).ok()?;
+        let answer = self.flink("/accumulators")?;
         let all = answer.get("user-task-accumulators")?.as_array()?;
         let found = all
             .iter()
@@ -49,12 +88,16 @@ impl<'a> Job<'a> {
         found.get("value")?.as_str()?.parse().ok()
     }
 
-    /// Wait until the job has counted more than `floor`.
+    /// Wait until the job has counted more than `floor` records in its last stage.
     pub fn wait_for_count_above(&self, floor: u64) -> u64 {
+        self.wait_for_counter("verify.counted", floor)
+    }
+
+    /// Wait until an accumulator is above `floor`.
+    pub fn wait_for_counter(&self, counter: &str, floor: u64) -> u64 {
         self.namespace
-            .wait_for(&format!("a count above {floor}"), |_| {
-                self.counter("verify.counted")
-                    .filter(|count| *count > floor)
+            .wait_for(&format!("{counter} above {floor}"), |_| {
+                self.counter(counter).filter(|count| *count > floor)
             })
     }
 }

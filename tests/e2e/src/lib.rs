@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: a cluster, an operator process of their own, and patience.
+//! What the tests of the operator as a process share: a cluster or an API server, and patience.
 //!
 //! The rule: a test waits for what it can watch, never for a time; what it made it takes away.
 #![allow(
@@ -8,13 +8,19 @@
     clippy::missing_panics_doc,
     clippy::unwrap_in_result,
     clippy::print_stderr,
+    clippy::indexing_slicing,
     reason = "helpers of tests fail the test they help"
 )]
+#![expect(clippy::disallowed_methods, reason = "processes live in real time")]
 
-mod cluster;
 mod job;
+mod kubectl;
+mod namespace;
 mod operator;
+mod site;
 
-pub use cluster::Namespace;
 pub use job::Job;
-pub use operator::Operator;
+pub use kubectl::{Kubectl, helm};
+pub use namespace::Namespace;
+pub use operator::{Launch, Operator, free_port};
+pub use site::{Site, application};

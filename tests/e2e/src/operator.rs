@@ -1,16 +1,20 @@
-//! The operator as a process of the test, reaching Flink through the API server.
+//! The operator as a process of the test.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-use crate::Namespace;
-use crate::cluster::{kubeconfig, repository};
+use crate::kubectl::repository;
+use crate::{Kubectl, Namespace};
 
-/// A running operator that watches one namespace. Ends with the value.
-pub struct Operator {
-    process: Child,
-    namespace: String,
+/// How an operator is started, again and again if need be.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    program: PathBuf,
+    log: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 /// The release program if it was built, else the one of this profile.
@@ -25,39 +29,128 @@ fn program() -> PathBuf {
     }
 }
 
-impl Operator {
-    /// Start it.
-    pub fn start(namespace: &Namespace) -> Self {
+impl Launch {
+    /// One that is called `name` and uses a cluster as `kubectl` does, with the settings of `tests/{folder}/conf`.
+    pub fn new(name: &str, kubectl: &Kubectl, folder: &str) -> Self {
+        let configuration = repository().join("tests").join(folder).join("conf");
         Self {
-            process: spawn(namespace.name()),
-            namespace: namespace.name().to_owned(),
+            program: program(),
+            log: std::env::temp_dir().join(format!("flink-operator-e2e-{name}.log")),
+            arguments: vec!["run".to_owned()],
+            environment: Vec::new(),
+        }
+        .env("KUBECONFIG", kubectl.kubeconfig())
+        .env("FLINK_CONF_DIR", &configuration)
+        .env("POD_NAME", Path::new(name))
+    }
+
+    fn env(mut self, name: &'static str, value: &Path) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    /// Use another program.
+    #[must_use]
+    pub fn program(mut self, program: &Path) -> Self {
+        program.clone_into(&mut self.program);
+        self
+    }
+
+    /// The program it starts.
+    pub fn executable(&self) -> &Path {
+        &self.program
+    }
+
+    /// Use another kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(self, kubeconfig: &Path) -> Self {
+        self.env("KUBECONFIG", kubeconfig)
+    }
+
+    /// Use another folder of settings.
+    #[must_use]
+    pub fn settings(self, folder: &Path) -> Self {
+        self.env("FLINK_CONF_DIR", folder)
+    }
+
+    /// Add an argument with its value.
+    #[must_use]
+    pub fn argument(mut self, name: &str, value: &str) -> Self {
+        self.arguments.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// Start it.
+    pub fn start(self) -> Operator {
+        let process = self.spawn();
+        Operator {
+            process,
+            launch: self,
         }
     }
 
-    /// Kill it with signal 9 and start another.
-    pub fn kill_and_restart(&mut self) {
-        self.process.kill().expect("a process to kill");
-        self.process.wait().expect("a process that ended");
-        self.process = spawn(&self.namespace);
+    fn spawn(&self) -> Child {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .expect("a log file");
+        Command::new(&self.program)
+            .args(&self.arguments)
+            .env_remove("WATCH_NAMESPACES")
+            .envs(self.environment.iter().cloned())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; build it first", self.program.display()))
     }
 }
 
-fn spawn(namespace: &str) -> Child {
-    let program = program();
-    let logs = std::env::temp_dir().join(format!("flink-operator-e2e-{namespace}.log"));
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(logs)
-        .expect("a log file");
-    Command::new(&program)
-        .arg("run")
-        .env("KUBECONFIG", kubeconfig())
-        .env("FLINK_CONF_DIR", repository().join("tests/e2e/conf"))
-        .env("WATCH_NAMESPACES", namespace)
-        .stderr(log)
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}; build it first", program.display()))
+/// A running operator. Ends with the value.
+pub struct Operator {
+    process: Child,
+    launch: Launch,
+}
+
+impl Operator {
+    /// Start one that watches one namespace of the cluster.
+    pub fn start(namespace: &Namespace) -> Self {
+        Launch::new(namespace.name(), namespace.kubectl(), "e2e")
+            .argument("--watch-namespaces", namespace.name())
+            .start()
+    }
+
+    /// The id of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where its log is.
+    pub fn log(&self) -> &Path {
+        &self.launch.log
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.process.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+
+    /// Kill it with signal 9.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("a process to kill");
+        self.process.wait().expect("a process that ended");
+    }
+
+    /// Kill it and start another.
+    pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.process = self.launch.spawn();
+    }
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
 }
 
 impl Drop for Operator {

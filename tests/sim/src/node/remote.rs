@@ -164,8 +164,11 @@ impl Kubernetes for Remote {
 
     fn collect_garbage(&self) -> Result<(), Failure> {
         let mut found: BTreeMap<(&'static str, usize), Value> = BTreeMap::new();
+        // Backwards, which is owners last: one that is made meanwhile is seen, and what it owns is not taken
+        // for an orphan.
         for kind in KINDS
             .iter()
+            .rev()
             .filter(|kind| kind.namespaced && kind.kind != "Event" && kind.kind != "Lease")
         {
             match self.list(kind.plural, "") {

@@ -1,16 +1,9 @@
-//! The main job with real pods and real Flink: deploy, upgrade with its state, survive, delete.
-#![allow(missing_docs, reason = "tests are sentences")]
+//! The main job: deploy, upgrade with its state, survive, delete; and mistakes.
 
 use flink_e2e::{Job, Namespace, Operator};
 use serde_json::{Value, json};
 
-fn job_id(object: &Value) -> String {
-    object
-        .pointer("/status/jobStatus/jobId")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
-}
+use crate::job_id;
 
 /// Deploy, upgrade with a savepoint while the operator is killed in the middle, rescale in place,
 /// lose the JobManager, upgrade from the last state, and delete: no record lost or counted twice.
@@ -65,6 +58,11 @@ fn a_life(version: &str, name: &str) {
     namespace.run(&["delete", "flinkdep", "life", "--timeout=120s"]);
     let left = namespace.run(&["get", "deploy,pods,svc,cm", "-l", "app=life", "-o", "name"]);
     assert_eq!(left.trim(), "", "nothing is left");
+
+    // Flink 2 keeps results of applications in the HA storage: one found there would end this one at once.
+    let again = Job::apply(&namespace, "life", version, "savepoint");
+    namespace.wait_for_state("life", "STABLE");
+    again.wait_for_count_above(0);
 }
 
 #[test]

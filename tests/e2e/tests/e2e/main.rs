@@ -1,0 +1,20 @@
+//! The operator with real pods and real Flink. Tests here are stories of minutes; what can be shown by a
+//! scenario, a world or an API server alone is shown there.
+#![allow(missing_docs, reason = "tests are sentences")]
+
+mod autoscaler;
+mod chart;
+mod elastic;
+mod format;
+mod life;
+
+use serde_json::Value;
+
+/// Id of the job that the status speaks of.
+fn job_id(object: &Value) -> String {
+    object
+        .pointer("/status/jobStatus/jobId")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
