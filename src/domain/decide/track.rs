@@ -167,7 +167,8 @@ fn job_missing(draft: &mut Draft, observed: &Observed, id: &str, at_rest: bool) 
     }
 }
 
-/// A job that ended leaves its last checkpoint or savepoint to start from.
+/// A job that ended leaves its last checkpoint or savepoint to start from. One that has none never came so
+/// far as to restore: what it was to start from still holds.
 fn ended(draft: &mut Draft, observed: &Observed) {
     let terminal = draft
         .job_state()
@@ -175,11 +176,11 @@ fn ended(draft: &mut Draft, observed: &Observed) {
     let Sighting::Seen(checkpoints) = &observed.checkpoints else {
         return;
     };
-    if terminal && !checkpoints.latest_not_addressable {
-        draft
-            .job()
-            .upgrade_savepoint_path
-            .clone_from(&checkpoints.latest);
+    if terminal
+        && !checkpoints.latest_not_addressable
+        && let Some(latest) = &checkpoints.latest
+    {
+        draft.job().upgrade_savepoint_path = Some(latest.clone());
     }
     // Cancelled by someone else: it rests until the spec says otherwise.
     let asked =
