@@ -60,6 +60,7 @@ pub async fn rescale(
     if requirements == before {
         return Ok(());
     }
+    tracing::info!(job, ?upper, "rescale in place");
     client
         .set_resource_requirements(job, &requirements)
         .await

@@ -189,7 +189,7 @@ impl Actor {
         }
         for step in &plan.steps {
             self.claim.check()?;
-            if step.writes() {
+            if step.writes() && !step.repeats() {
                 tracing::info!(%step, "step");
             }
             self.take(object, step).await?;

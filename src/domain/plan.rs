@@ -76,6 +76,11 @@ pub struct ScalerMemory {
 }
 
 impl Step {
+    /// Whether it is taken again and again until its effect shows, and mostly finds nothing to do.
+    pub const fn repeats(&self) -> bool {
+        matches!(self, Self::Rescale { .. })
+    }
+
     /// Whether anything outside this process is changed.
     pub fn writes(&self) -> bool {
         !matches!(self, Self::KeepScaler(memory) if !memory.store)

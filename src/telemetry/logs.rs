@@ -57,9 +57,13 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), Error> {
     result.map_err(|source| Error::AlreadySet { source })
 }
 
+/// What `info` means: the span that kube puts around each pass repeats the name of the object that ours has.
+const INFO: &str = "info,kube_runtime=warn";
+
 fn parse(filter: &str) -> Result<EnvFilter, Error> {
+    let plain = filter.trim().eq_ignore_ascii_case("info");
     EnvFilter::builder()
-        .parse(filter)
+        .parse(if plain { INFO } else { filter })
         .map_err(|source| Error::Filter {
             filter: filter.to_owned(),
             source,

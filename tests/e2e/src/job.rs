@@ -102,7 +102,8 @@ impl<'a> Job<'a> {
     }
 }
 
-fn manifest(namespace: &str, name: &str, version: &str, mode: &str) -> Value {
+/// A FlinkDeployment of the example job on the cluster.
+pub fn manifest(namespace: &str, name: &str, version: &str, mode: &str) -> Value {
     let storage = storage(namespace);
     let image = format!("flink-example:{version}");
     let mount = json!([{ "name": "state", "mountPath": storage }]);

@@ -19,7 +19,7 @@ mod namespace;
 mod operator;
 mod site;
 
-pub use job::Job;
+pub use job::{Job, manifest};
 pub use kubectl::{Kubectl, helm};
 pub use namespace::Namespace;
 pub use operator::{Launch, Operator, free_port};

@@ -17,14 +17,17 @@ enum Story {
     Stateless,
     /// `kubectl scale`, in place and by upgrade.
     Scaled,
+    /// A session cluster: no job of its own, changed and deleted.
+    Session,
     /// The autoscaler answers a load that grows to the fourfold.
     Autoscaled,
 }
 
-const STORIES: [Story; 4] = [
+const STORIES: [Story; 5] = [
     Story::Stateful,
     Story::Stateless,
     Story::Scaled,
+    Story::Session,
     Story::Autoscaled,
 ];
 
@@ -34,6 +37,7 @@ impl Story {
             Self::Stateful => stateful(stage).await,
             Self::Stateless => stateless(stage).await,
             Self::Scaled => scaled(stage).await,
+            Self::Session => session(stage).await,
             Self::Autoscaled => autoscaled(stage).await,
         }
     }
@@ -120,6 +124,19 @@ async fn scaled(stage: &mut Stage) {
     stage.rests().await;
 }
 
+async fn session(stage: &mut Stage) {
+    let mut object = manifest();
+    object.spec.job = None;
+    stage.create(&object).await;
+    stage.settle(LifecycleState::Stable).await;
+    let more_slots = json!({ "flinkConfiguration": { "taskmanager.numberOfTaskSlots": "4" } });
+    stage.patch(more_slots).await;
+    stage.settle(LifecycleState::Stable).await;
+    stage.rests().await;
+    stage.delete().await;
+    stage.settle(LifecycleState::Deleted).await;
+}
+
 async fn autoscaled(stage: &mut Stage) {
     let pipeline = Profile::pipeline(80.0, 100.0);
     stage.world.flink().set_profile(&stage.key, pipeline);
@@ -201,27 +218,47 @@ async fn stories_with_faults_on_every_call_and_deaths_between_passes() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_death_after_any_write_changes_nothing_in_the_end() {
-    for story in STORIES {
-        let mut undisturbed = Stage::new(1, FaultPlan::NONE, Lifeline::endless());
-        story.play(&mut undisturbed).await;
-        let expected = footprint(&undisturbed);
-        let mut writes = 0;
-        loop {
-            writes += 1;
-            let lifeline = Lifeline::of(writes);
-            let mut stage = Stage::new(1, FaultPlan::NONE, lifeline.clone());
-            story.play(&mut stage).await;
-            assert_eq!(
-                footprint(&stage),
-                expected,
-                "{story:?}: dead after {writes} writes"
-            );
-            if !lifeline.is_over() {
-                break;
-            }
+/// The process dies right after a write, whichever it is: in the end nothing is different.
+async fn dies_after_any_write(story: Story) {
+    let mut undisturbed = Stage::new(1, FaultPlan::NONE, Lifeline::endless());
+    story.play(&mut undisturbed).await;
+    let expected = footprint(&undisturbed);
+    let mut writes = 0;
+    loop {
+        writes += 1;
+        let lifeline = Lifeline::of(writes);
+        let mut stage = Stage::new(1, FaultPlan::NONE, lifeline.clone());
+        story.play(&mut stage).await;
+        let found = footprint(&stage);
+        assert_eq!(found, expected, "{story:?}: dead after {writes} writes");
+        if !lifeline.is_over() {
+            break;
         }
-        assert!(writes > 10, "{story:?}: only {writes} writes");
     }
+    assert!(writes > 10, "{story:?}: only {writes} writes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stateful_life_survives_a_death_after_any_write() {
+    dies_after_any_write(Story::Stateful).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stateless_life_survives_a_death_after_any_write() {
+    dies_after_any_write(Story::Stateless).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn scaling_survives_a_death_after_any_write() {
+    dies_after_any_write(Story::Scaled).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_cluster_survives_a_death_after_any_write() {
+    dies_after_any_write(Story::Session).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn autoscaling_survives_a_death_after_any_write() {
+    dies_after_any_write(Story::Autoscaled).await;
 }

@@ -177,6 +177,18 @@ fn a_rival_that_writes_all_the_time_does_not_disturb_an_upgrade() {
         "nothing of the rival's is lost"
     );
     assert_eq!(starts(&namespace, "contested"), 2);
+    let warnings = [
+        "get",
+        "events",
+        "--field-selector=type=Warning",
+        "-o",
+        "name",
+    ];
+    assert_eq!(
+        namespace.run(&warnings).trim(),
+        "",
+        "it is no news for anybody"
+    );
 }
 
 fn start(namespace: &Namespace, kubeconfig: Option<&Path>) -> Operator {

@@ -7,6 +7,7 @@ mod chart;
 mod elastic;
 mod format;
 mod life;
+mod session;
 
 use serde_json::Value;
 
