@@ -29,7 +29,8 @@ pub fn fold(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         draft.reconciliation(),
         ReconciliationState::Deployed | ReconciliationState::RolledBack
     );
-    job_manager(draft, observed, at_rest && !suspended);
+    let expected = at_rest && !suspended && !desired.identity.deleting;
+    job_manager(draft, observed, expected);
     if recorded.job().is_some() && !suspended {
         job(draft, observed, at_rest);
         ended(draft, observed);

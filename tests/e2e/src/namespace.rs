@@ -180,6 +180,8 @@ impl Drop for Namespace {
         if std::thread::panicking() {
             eprintln!("{}", self.run(&["get", "flinkdep", "-o", "yaml"]));
         }
+        // A lone API server has nobody who would empty a namespace.
+        let _ = self.attempt(&["delete", "flinkdep", "--all", "--wait=false"]);
         self.forget();
         let _ = self
             .kubectl

@@ -146,7 +146,6 @@ async fn many(options: &Options, fleet: &Fleet) -> Result<Vec<Figure>> {
     }
     deployed.sort();
     stable.sort();
-    let since = |moment: Option<&Instant>| moment.map(|moment| moment.duration_since(began));
     Ok(vec![
         figure(
             format!("{count} resources at once: all created"),
@@ -154,21 +153,28 @@ async fn many(options: &Options, fleet: &Fleet) -> Result<Vec<Figure>> {
             "",
         ),
         figure(
-            format!("{count} resources at once: all JobManager Deployments there"),
-            seconds(since(deployed.last())),
+            format!("{count} resources at once: first, median, last JobManager Deployment"),
+            spread(&deployed, began),
             "",
         ),
         figure(
             format!("{count} resources at once: first, median, last STABLE"),
-            format!(
-                "{}, {}, {}",
-                seconds(since(stable.first())),
-                seconds(since(stable.get(stable.len() / 2))),
-                seconds(since(stable.last()))
-            ),
+            spread(&stable, began),
             "",
         ),
     ])
+}
+
+/// First, median and last of sorted moments.
+fn spread(sorted: &[Instant], began: Instant) -> String {
+    let since = |moment: Option<&Instant>| seconds(moment.map(|at| at.duration_since(began)));
+    let median = sorted.get(sorted.len() / 2);
+    format!(
+        "{}, {}, {}",
+        since(sorted.first()),
+        since(median),
+        since(sorted.last())
+    )
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
