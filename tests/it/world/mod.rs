@@ -7,6 +7,7 @@
 
 mod mortal;
 mod stories;
+mod takeover;
 
 use std::time::Duration;
 
