@@ -84,6 +84,8 @@ fn the_charts_permissions_are_enough_for_a_whole_life_and_at_rest_nothing_is_wri
     );
 
     rests(&namespace, port);
+    let maps = namespace.run(&["get", "configmaps", "-o", "name"]);
+    assert!(!maps.contains("autoscaler"), "nothing asks for one: {maps}");
 
     namespace.patch("life", &json!({ "job": { "parallelism": 4 } }));
     namespace.wait_for_state("life", "STABLE");
