@@ -1,7 +1,7 @@
 //! Carrying a plan out: the status first, then its steps, then its events.
 //!
 //! The rule: writes only, each safe to repeat, each behind the leader's claim and a deadline; nothing
-//! is decided here. Tests: `tests/it/world.rs`.
+//! is decided here. Tests: `tests/it/world/`.
 
 mod cluster;
 pub mod events;

@@ -1,7 +1,7 @@
 //! One pass over a `FlinkDeployment`: what is asked for and what is seen in, a plan out.
 //!
 //! The rule: this file holds the order of concerns and nothing else. Total, pure, microseconds.
-//! Stories are in `tests/scenarios/`, faults and crashes in `tests/it/world.rs`.
+//! Stories are in `tests/scenarios/`, faults and crashes in `tests/it/world/`.
 
 mod delete;
 mod deploy;

@@ -3,7 +3,7 @@
 use flink_e2e::{Job, Namespace, Operator};
 use serde_json::{Value, json};
 
-use crate::job_id;
+use crate::{assert_restored_from_savepoint, job_id};
 
 /// Flink cannot write asynchronous state in the canonical format, the default, and says so by failing the job.
 #[test]
@@ -25,13 +25,7 @@ fn asynchronous_state_is_saved_in_the_native_format_after_one_refusal() {
     job.patch(&json!({ "job": { "parallelism": 2 } }));
     let second = namespace.wait_for_state("async", "STABLE");
     assert_ne!(job_id(&first), job_id(&second), "upgraded");
-    let restored = second
-        .pointer("/status/jobStatus/upgradeSavepointPath")
-        .and_then(Value::as_str);
-    assert!(
-        restored.is_some_and(|path| path.contains("savepoint")),
-        "{restored:?}"
-    );
+    assert_restored_from_savepoint(&second);
     job.wait_for_counter("map-1.counted", counted);
 
     let events = namespace.run(&["get", "events", "-o", "json"]);

@@ -1,9 +1,9 @@
 //! The main job: deploy, upgrade with its state, survive, delete; and mistakes.
 
 use flink_e2e::{Job, Namespace, Operator};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::job_id;
+use crate::{assert_restored_from_savepoint, job_id};
 
 /// Deploy, upgrade with a savepoint while the operator is killed in the middle, rescale in place,
 /// lose the JobManager, upgrade from the last state, and delete: no record lost or counted twice.
@@ -24,13 +24,7 @@ fn a_life(version: &str, name: &str) {
     operator.kill_and_restart();
     let second = namespace.wait_for_state("life", "STABLE");
     assert_ne!(job_id(&first), job_id(&second), "a new job runs");
-    let restored = second
-        .pointer("/status/jobStatus/upgradeSavepointPath")
-        .and_then(Value::as_str);
-    assert!(
-        restored.is_some_and(|path| path.contains("savepoint")),
-        "{restored:?}"
-    );
+    assert_restored_from_savepoint(&second);
     let after = job.wait_for_count_above(before);
     assert_eq!(
         job.counter("verify.violations"),

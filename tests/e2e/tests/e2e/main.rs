@@ -19,3 +19,15 @@ fn job_id(object: &Value) -> String {
         .unwrap_or_default()
         .to_owned()
 }
+
+/// The job runs from a savepoint.
+#[track_caller]
+fn assert_restored_from_savepoint(object: &Value) {
+    let restored = object
+        .pointer("/status/jobStatus/upgradeSavepointPath")
+        .and_then(Value::as_str);
+    assert!(
+        restored.is_some_and(|path| path.contains("savepoint")),
+        "{restored:?}"
+    );
+}
