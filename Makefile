@@ -15,7 +15,7 @@ help: ## Show the targets.
 check: ## The fast tests: format, lint, unit, scenario, world, chart, documents (minutes).
 	@python3 scripts/run.py check
 
-test: ## All tests, on a local cluster with real Flink (an hour from a fresh machine; root).
+test: ## All tests, on a local cluster with real Flink (half an hour from a fresh machine; root).
 	@python3 scripts/run.py test
 
 generate: ## Rewrite what is generated: definitions, chart copies, reference pages, goldens.
