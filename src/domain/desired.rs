@@ -55,7 +55,8 @@ pub struct Desired {
     pub scaler: flink_scaler::Settings,
     /// Parallelism by vertex that the user's own spec asks for.
     pub own_overrides: BTreeMap<String, u32>,
-    /// What works and yet is hardly meant: keys of ours that do not exist, values that nothing reads now.
+    /// What works and yet is hardly meant, of a generation not taken up yet: keys of ours that do not exist,
+    /// values that nothing reads now.
     pub advice: Vec<String>,
     /// Flink's configuration for the recorded spec, complete but for deploy-time keys: what a
     /// deployment under way is made with.
@@ -106,7 +107,12 @@ impl Desired {
                 .map_or_else(|| object.spec.clone(), |r| kept(r, &status))
         };
         Self {
-            advice: advice(&own_keys(&object.spec), &violations),
+            // It is told once for each generation, and looking for it takes longer than most passes.
+            advice: if status.observed_generation == Some(identity.generation) {
+                Vec::new()
+            } else {
+                advice(&own_keys(&object.spec), &violations)
+            },
             scaler,
             own_overrides: overrides_in(&object.spec),
             deploy_config: deployed.unwrap_or_else(|| asked.clone()),

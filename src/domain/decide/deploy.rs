@@ -37,10 +37,19 @@ pub fn restore(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     let Some(recorded) = draft.deployed() else {
         return;
     };
+    let redeploys = upgrade::redeploys(&recorded, desired);
+    if redeploys {
+        // Whatever path was named when the old job was stopped.
+        draft.job().upgrade_savepoint_path = upgrade::initial_path(desired);
+    }
     if taken_over(draft, desired, observed, &recorded) {
         return;
     }
-    let mode = recorded_mode(&recorded);
+    let mode = if redeploys {
+        UpgradeMode::Savepoint
+    } else {
+        recorded_mode(&recorded)
+    };
     if desired.job_state() == JobState::Suspended {
         draft.record(
             desired,
@@ -53,11 +62,8 @@ pub fn restore(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         draft.mark_stable();
         return draft.look_again_in(AT_ONCE);
     }
-    let mode = if upgrade::redeploys(&recorded, desired) {
-        // Whatever the mode of upgrades is, and whatever path was named when the old job was stopped.
-        draft.job().upgrade_savepoint_path = upgrade::initial_path(desired);
-        UpgradeMode::Savepoint
-    } else if desired.upgrade_mode() == UpgradeMode::Stateless && desired.is_application() {
+    let drops_state = desired.upgrade_mode() == UpgradeMode::Stateless && desired.is_application();
+    let mode = if drops_state && !redeploys {
         UpgradeMode::Stateless
     } else {
         mode

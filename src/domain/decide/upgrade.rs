@@ -23,7 +23,7 @@ pub fn begin(
         .job()
         .is_some_and(|job| job.state == Some(JobState::Suspended));
     if suspended {
-        return from_suspended(draft, desired, observed, recorded);
+        return from_suspended(draft, desired, observed);
     }
     if change.effect == SpecChange::SavepointRedeploy {
         announce(draft, change);
@@ -45,13 +45,9 @@ pub fn stop(draft: &mut Draft, desired: &Desired, observed: &Observed, recorded:
 }
 
 /// Nothing runs: take the new spec over, and start it if that is wanted now.
-fn from_suspended(draft: &mut Draft, desired: &Desired, observed: &Observed, recorded: &Recorded) {
+fn from_suspended(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     let reconciliation = draft.status.reconciliation_status.get_or_insert_default();
     reconciliation.state = Some(ReconciliationState::Upgrading);
-    if redeploys(recorded, desired) {
-        draft.job().upgrade_savepoint_path = initial_path(desired);
-        draft.suspend_recorded(UpgradeMode::Savepoint);
-    }
     deploy::restore(draft, desired, observed);
 }
 
