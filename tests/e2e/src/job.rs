@@ -49,12 +49,8 @@ impl<'a> Job<'a> {
     fn flink(&self, path: &str) -> Option<Value> {
         let object = self.namespace.deployment(self.name);
         let id = object.pointer("/status/jobStatus/jobId")?.as_str()?;
-        let path = format!(
-            "/api/v1/namespaces/{}/services/http:{}-rest:8081/proxy/jobs/{id}{path}",
-            self.namespace.name(),
-            self.name
-        );
-        self.namespace.kubectl().raw(&path).ok()
+        self.namespace
+            .flink(self.name, &format!("/jobs/{id}{path}"))
     }
 
     /// The vertices of the running job: name and parallelism.

@@ -9,7 +9,7 @@ use flink_cluster::ApiServer;
 use serde_json::Value;
 
 /// The folder of the repository.
-pub(crate) fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)

@@ -13,14 +13,16 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "processes live in real time")]
 
+mod counters;
 mod job;
 mod kubectl;
 mod namespace;
 mod operator;
 mod site;
 
+pub use counters::Counters;
 pub use job::{Job, manifest};
-pub use kubectl::{Kubectl, helm};
+pub use kubectl::{Kubectl, helm, repository};
 pub use namespace::Namespace;
 pub use operator::{Launch, Operator, free_port};
 pub use site::{Site, application};

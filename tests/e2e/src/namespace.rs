@@ -137,6 +137,21 @@ impl Namespace {
         self.run(&["patch", "flinkdep", name, "--type=merge", "-p", &patch]);
     }
 
+    /// Merge a change into the status of a FlinkDeployment, as an operator would.
+    pub fn patch_status(&self, name: &str, status: &Value) {
+        let patch = serde_json::json!({ "status": status }).to_string();
+        let merge = ["--subresource=status", "--type=merge", "-p", &patch];
+        self.run(&[&["patch", "flinkdep", name], &merge[..]].concat());
+    }
+
+    /// What the REST interface of a Flink cluster answers, through the service's proxy.
+    pub fn flink(&self, cluster: &str, path: &str) -> Option<Value> {
+        let namespace = self.name();
+        let proxy =
+            format!("/api/v1/namespaces/{namespace}/services/http:{cluster}-rest:8081/proxy");
+        self.kubectl.raw(&format!("{proxy}{path}")).ok()
+    }
+
     /// Wait until `check` gives something; on time-out, show what the cluster looks like.
     pub fn wait_for<T>(&self, what: &str, mut check: impl FnMut(&Self) -> Option<T>) -> T {
         for _ in 0..PATIENCE {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Parser;
 use fleet::Fleet;
-use flink_e2e::Site;
+use flink_e2e::{Counters, Site};
 use measured::{Measured, Usage};
 
 #[derive(Debug, Parser)]
@@ -114,10 +114,10 @@ async fn measure(options: &Options, site: &Site) -> Result<Vec<Figure>> {
     fleet.watch.all_stable().await?;
     tokio::time::sleep(Duration::from_secs(45)).await;
     let before = operator.usage()?;
-    let counts = operator.requests().await?;
+    let counts = operator.counters().await?;
     tokio::time::sleep(Duration::from_secs(options.rest)).await;
     let after = operator.usage()?;
-    let rest = operator.requests().await? - counts;
+    let rest = operator.counters().await? - counts;
     figures.extend(at_rest(
         options,
         &before,
@@ -182,7 +182,7 @@ fn at_rest(
     options: &Options,
     before: &Usage,
     after: &Usage,
-    rest: &measured::Requests,
+    rest: &Counters,
     resources: usize,
 ) -> Vec<Figure> {
     let hours = options.rest as f64 / 3600.0 * resources as f64;

@@ -1,12 +1,11 @@
 //! What an operator uses.
 
 use std::fs;
-use std::ops::Sub;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use flink_e2e::{Operator, Site, free_port};
+use flink_e2e::{Counters, Operator, Site, free_port};
 
 /// A running operator. Ends with the value.
 pub struct Measured {
@@ -20,28 +19,6 @@ pub struct Usage {
     pub cpu_seconds: f64,
     /// Resident memory, in bytes.
     pub resident: u64,
-}
-
-/// Requests counted by the operator itself.
-pub struct Requests {
-    /// To the Kubernetes API, watches left out.
-    pub reads: u64,
-    /// To the Kubernetes API: everything that changes something.
-    pub writes: u64,
-    /// To Flink.
-    pub flink: u64,
-}
-
-impl Sub for Requests {
-    type Output = Self;
-
-    fn sub(self, earlier: Self) -> Self {
-        Self {
-            reads: self.reads.saturating_sub(earlier.reads),
-            writes: self.writes.saturating_sub(earlier.writes),
-            flink: self.flink.saturating_sub(earlier.flink),
-        }
-    }
 }
 
 impl Measured {
@@ -58,7 +35,7 @@ impl Measured {
     /// Wait until its metrics are there.
     pub async fn wait_until_ready(&mut self) -> Result<()> {
         for _ in 0..300 {
-            if self.metrics().await.is_ok() {
+            if self.counters().await.is_ok() {
                 return Ok(());
             }
             if !self.operator.runs() {
@@ -93,29 +70,8 @@ impl Measured {
         })
     }
 
-    /// Requests so far.
-    pub async fn requests(&self) -> Result<Requests> {
-        let text = self.metrics().await?;
-        let sum = |name: &str, wanted: &dyn Fn(&str) -> bool| -> u64 {
-            text.lines()
-                .filter(|line| line.starts_with(name) && wanted(line))
-                .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
-                .sum()
-        };
-        let api = "flink_operator_api_requests_total";
-        let reads = |line: &str| line.contains("verb=\"get\"") || line.contains("verb=\"list\"");
-        Ok(Requests {
-            reads: sum(api, &reads),
-            writes: sum(api, &|line| {
-                !reads(line) && !line.contains("verb=\"watch\"")
-            }),
-            flink: sum("flink_operator_flink_requests_total", &|_| true),
-        })
-    }
-
-    async fn metrics(&self) -> Result<String> {
-        let url = format!("http://127.0.0.1:{}/metrics", self.port);
-        let answer = reqwest::get(url).await?.error_for_status()?;
-        Ok(answer.text().await?)
+    /// What it has counted so far.
+    pub async fn counters(&self) -> Result<Counters> {
+        Ok(Counters::read(self.port).await?)
     }
 }

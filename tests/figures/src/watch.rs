@@ -1,6 +1,7 @@
 //! When things were first seen: JobManager Deployments, and resources that are STABLE.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_mins(20);
@@ -33,27 +35,13 @@ impl Watch {
         let deployments: Api<PartialObjectMeta<Deployment>> =
             Api::namespaced(client.clone(), namespace);
         let seen = watch.clone();
-        tokio::spawn(async move {
-            let stream = watcher(deployments, watcher::Config::default());
-            let mut stream = std::pin::pin!(stream.default_backoff().applied_objects());
-            while let Some(event) = stream.next().await {
-                if let Ok(object) = event {
-                    let now = Instant::now();
-                    seen.with(|seen| *seen.deployed.entry(object.name_any()).or_insert(now));
-                }
-            }
+        follow(deployments, move |object| {
+            let now = Instant::now();
+            seen.with(|seen| *seen.deployed.entry(object.name_any()).or_insert(now));
         });
         let resources: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, kind);
         let seen = watch.clone();
-        tokio::spawn(async move {
-            let stream = watcher(resources, watcher::Config::default());
-            let mut stream = std::pin::pin!(stream.default_backoff().applied_objects());
-            while let Some(event) = stream.next().await {
-                if let Ok(object) = event {
-                    seen.note(&object);
-                }
-            }
-        });
+        follow(resources, move |object| seen.note(&object));
         watch
     }
 
@@ -101,6 +89,22 @@ impl Watch {
         })
         .await
     }
+}
+
+/// Hand every object that appears or changes to `note`.
+fn follow<K>(api: Api<K>, note: impl Fn(K) + Send + 'static)
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    tokio::spawn(async move {
+        let stream = watcher(api, watcher::Config::default());
+        let mut stream = std::pin::pin!(stream.default_backoff().applied_objects());
+        while let Some(event) = stream.next().await {
+            if let Ok(object) = event {
+                note(object);
+            }
+        }
+    });
 }
 
 async fn wait<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> Result<T> {

@@ -1,8 +1,8 @@
 //! What the API server makes of the definitions.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use flink_e2e::{Namespace, application};
+use flink_e2e::{Namespace, application, repository};
 use serde_json::{Value, json};
 
 use crate::SITE;
@@ -13,11 +13,6 @@ const KINDS: [&str; 4] = [
     "FlinkSessionJob",
     "FlinkStateSnapshot",
 ];
-
-fn repository() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap().to_owned()
-}
 
 /// Documents of all YAML files of a folder, with the name of their file.
 fn documents(folder: &str) -> Vec<(String, Value)> {
@@ -218,16 +213,8 @@ fn what_can_never_be_right_is_refused_with_its_place_and_the_remedy() {
 fn once_deployed_an_application_stays_one() {
     let namespace = SITE.namespace("api-deployed");
     namespace.apply(&application("stays"));
-    let deployed = json!({ "status": { "reconciliationStatus": { "lastReconciledSpec": "{}" } } });
-    namespace.run(&[
-        "patch",
-        "flinkdep",
-        "stays",
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        &deployed.to_string(),
-    ]);
+    let deployed = json!({ "reconciliationStatus": { "lastReconciledSpec": "{}" } });
+    namespace.patch_status("stays", &deployed);
     for (change, place) in [
         (json!({ "job": null }), "spec.job"),
         (json!({ "mode": "standalone" }), "spec.mode"),

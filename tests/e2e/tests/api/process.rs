@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use flink_e2e::{Namespace, Operator, application, free_port, helm};
+use flink_e2e::{Counters, Namespace, Operator, application, free_port, helm};
 use flink_sim::flink::{ClusterKey, Happening};
 use serde_json::{Value, json};
 
@@ -112,47 +112,21 @@ fn the_charts_permissions_are_enough_for_a_whole_life_and_at_rest_nothing_is_wri
     }
 }
 
-/// Passes that ended, and requests that change something.
-fn counted(port: u16) -> Option<(u64, u64)> {
-    let text = metrics(port)?;
-    let sum = |name: &str, wanted: &dyn Fn(&str) -> bool| -> u64 {
-        text.lines()
-            .filter(|line| line.starts_with(name) && wanted(line))
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
-            .sum()
-    };
-    let reads = ["verb=\"get\"", "verb=\"list\"", "verb=\"watch\""];
-    Some((
-        sum("flink_operator_reconciles_total", &|_| true),
-        sum("flink_operator_api_requests_total", &|line| {
-            !reads.iter().any(|verb| line.contains(verb))
-        }),
-    ))
-}
-
-/// The metrics of an operator.
-fn metrics(port: u16) -> Option<String> {
-    use std::io::{Read, Write};
-    let mut line = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
-    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    line.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    line.read_to_string(&mut answer).ok()?;
-    Some(answer)
-}
-
 /// Five more passes, and no write.
 fn rests(namespace: &Namespace, port: u16) {
     // What the last change set in motion comes to its end first.
-    let settled = |namespace: &Namespace, passes: u64| {
-        let (begun, _) = counted(port).unwrap();
+    let read = || SITE.runtime().block_on(Counters::read(port));
+    let settled = |passes: u64| {
+        let begun = read().unwrap().passes;
         namespace.wait_for("passes", |_| {
-            counted(port).filter(|(now, _)| *now >= begun + passes)
+            read().ok().filter(|now| now.passes >= begun + passes)
         })
     };
-    let (_, before) = settled(namespace, 2);
-    let (_, after) = settled(namespace, 5);
-    assert_eq!(before, after, "writes of a satisfied resource");
+    let (before, after) = (settled(2), settled(5));
+    assert_eq!(
+        before.writes, after.writes,
+        "writes of a satisfied resource"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flink_e2e::{Kubectl, Site};
+use flink_e2e::Site;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -25,7 +25,7 @@ impl Proxy {
             .block_on(TcpListener::bind("127.0.0.1:0"))
             .unwrap();
         let port = listener.local_addr().unwrap().port();
-        let text = std::fs::read_to_string(Kubectl::of_server(site.server()).kubeconfig()).unwrap();
+        let text = std::fs::read_to_string(&site.server().kubeconfig).unwrap();
         let kubeconfig = std::env::temp_dir().join(format!("flink-operator-e2e-{name}.kubeconfig"));
         std::fs::write(
             &kubeconfig,

@@ -18,18 +18,10 @@ fn kubectl_scale_changes_the_task_managers_replicas_and_nothing_else() {
     after["spec"]["taskManager"]["replicas"] = json!(1);
     assert_eq!(before["spec"], after["spec"]);
 
-    let status = json!({ "status": { "taskManager": {
+    let running = json!({ "taskManager": {
         "labelSelector": "app=scaled,component=taskmanager", "replicas": 2,
-    } } });
-    namespace.run(&[
-        "patch",
-        "flinkdep",
-        "scaled",
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        &status.to_string(),
-    ]);
+    } });
+    namespace.patch_status("scaled", &running);
     let scale = namespace.run(&[
         "get",
         "flinkdep",

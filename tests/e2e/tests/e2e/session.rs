@@ -5,11 +5,7 @@ use serde_json::{Value, json};
 
 /// A setting of the JobManager as Flink's REST interface tells it.
 fn setting(namespace: &Namespace, key: &str) -> Option<String> {
-    let path = format!(
-        "/api/v1/namespaces/{}/services/http:session-rest:8081/proxy/jobmanager/config",
-        namespace.name()
-    );
-    let settings = namespace.kubectl().raw(&path).ok()?;
+    let settings = namespace.flink("session", "/jobmanager/config")?;
     let found = settings
         .as_array()?
         .iter()
