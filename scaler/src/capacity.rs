@@ -16,6 +16,17 @@ use crate::{
     units::{Capacity, Rate, Ratio},
 };
 
+/// So many seconds, and a rescale, are looked ahead at a rising load to tell whether it will still be carried.
+const AHEAD_AT_LEAST: f64 = 60.0;
+
+/// So many seconds are looked ahead to tell what it will need then ...
+const AHEAD: f64 = 600.0;
+
+/// ... but no more than this share on top of what there is.
+fn most_ahead() -> Ratio {
+    Ratio::new(0.5).unwrap_or(Ratio::ONE)
+}
+
 /// What a vertex needs, as capacities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
@@ -82,11 +93,14 @@ fn required(
         // No capacity is so large that it would be filled to utilization zero.
         return Capacity::Unlimited;
     };
-    let sum = catch_up.plus(target_rate.times(gathers)).plus(steady);
+    let catching_up = catch_up.plus(target_rate.times(gathers));
     Capacity::Limited(match settings.profile {
-        // The Java operator rounds to whole records.
-        Profile::Apache => Rate::new((sum.get() + 0.5).floor()).unwrap_or(sum),
-        Profile::Adaptive => sum,
+        Profile::Apache => {
+            let sum = catching_up.plus(steady);
+            // The Java operator rounds to whole records.
+            Rate::new((sum.get() + 0.5).floor()).unwrap_or(sum)
+        }
+        Profile::Adaptive => steady.max(target_rate.plus(catching_up)),
     })
 }
 
@@ -100,19 +114,26 @@ pub fn factor(aimed_at: Capacity, capacity: Capacity) -> Option<Ratio> {
 }
 
 impl Evaluated {
-    /// What this vertex needs, if its target rate is known.
+    /// What this vertex needs, if its target rate is known. Where that clearly rises, a rescale is due if it will be
+    /// by the time one could be done and looked at, and then it serves for the next while.
     pub fn need(
         &self,
         settings: &Settings,
         backlog: bool,
         restart: SignedDuration,
     ) -> Option<Need> {
-        Some(need(
-            settings,
-            self.target_rate?,
-            self.catch_up,
-            backlog,
-            restart,
-        ))
+        let at = |seconds: f64| {
+            let grown =
+                Ratio::new(seconds).map_or(Rate::ZERO, |seconds| self.rising.times(seconds));
+            let rate = self.target_rate?;
+            let rate = rate.plus(grown.min(rate.times(most_ahead())));
+            Some(need(settings, rate, self.catch_up, backlog, restart))
+        };
+        let soon = at(AHEAD_AT_LEAST + restart.as_secs_f64())?;
+        let later = at(AHEAD)?;
+        Some(Need {
+            scale_up: soon.scale_up,
+            ..later
+        })
     }
 }

@@ -12,17 +12,21 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    curve::{Curve, Curves, Point},
     evaluate::{Evaluated, Evaluation, adaptive, apache},
     guard,
     history::{Change, History, Outcome, Scaling},
     reason::{Block, Missing, Reason, VertexReason},
-    settings::{Mode, Profile, Settings},
+    settings::{Mode, Part, Profile, Settings},
     topology::{JobGraph, Topology, VertexId},
     tracking::{self, signed},
-    units::Rate,
+    units::{Capacity, Rate, Ratio},
     verdict::{Action, Situation, Verdict, VertexVerdict},
     window::Window,
 };
+
+/// A capacity is remembered if the vertex was busy for at least this share of what it can be.
+const TELLING: f64 = 0.4;
 
 /// When to ask again, if nothing says when it is worth it.
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
@@ -106,9 +110,14 @@ impl Context<'_> {
                 (evaluation, true)
             }
             Profile::Adaptive => {
-                let stable = later(started, signed(self.settings.stabilization_interval));
-                let (evaluation, evidence) =
-                    adaptive::evaluate(self.settings, self.topology, window, (stable, now));
+                let stable = later(started, signed(self.settings.stabilization()));
+                let (evaluation, evidence) = adaptive::evaluate(
+                    self.settings,
+                    self.topology,
+                    window,
+                    &self.history.curves,
+                    (stable, now),
+                );
                 if let adaptive::Evidence::Thin {
                     have,
                     need,
@@ -125,13 +134,21 @@ impl Context<'_> {
                 (evaluation, evidence == adaptive::Evidence::Full)
             }
         };
-        self.decided(&evaluation, down, blocked_by)
+        let shares = shares_slots(self.topology, window);
+        self.decided(&evaluation, (down, shares), blocked_by)
     }
 
-    /// The decision on a full evaluation. `down` tells whether the evidence allows to scale down.
-    fn decided(&self, evaluation: &Evaluation, down: bool, blocked_by: Vec<Block>) -> Verdict {
+    /// The decision on a full evaluation. `down` tells whether the evidence allows to scale down, `shares`
+    /// whether all vertices share slots.
+    fn decided(
+        &self,
+        evaluation: &Evaluation,
+        (down, shares): (bool, bool),
+        blocked_by: Vec<Block>,
+    ) -> Verdict {
         let mut delayed = self.history.delayed.clone();
-        let limited = limits::of(self, evaluation);
+        let curves = self.learned(evaluation);
+        let limited = limits::of(self, evaluation, &curves);
         let mut vertices: Vec<VertexVerdict> = Vec::with_capacity(evaluation.vertices.len());
         for (position, evaluated) in evaluation.vertices.iter().enumerate() {
             let subject = vertex::Subject {
@@ -141,6 +158,7 @@ impl Context<'_> {
                 backlog: evaluation.backlog,
                 down,
                 limited: limited.get(position).and_then(Option::as_ref),
+                curves: &curves,
             };
             vertices.extend(subject.verdict(&mut delayed));
         }
@@ -150,11 +168,20 @@ impl Context<'_> {
             .filter(outside)
             .partition(|vertex| vertex.target > vertex.current);
         let (up, fewer) = (up.len(), fewer.len());
-        if up + fewer == 0 {
-            let reason = why_not(&vertices);
+        let in_vain = up == 0
+            && shares
+            && self.settings.uses(Part::Slots)
+            && slots(&vertices, |v| v.target) >= slots(&vertices, |v| v.current);
+        if up + fewer == 0 || in_vain {
+            let reason = if up + fewer == 0 {
+                why_not(&vertices)
+            } else {
+                Reason::SavesNoSlot
+            };
             vertices.iter_mut().for_each(stay);
             let history = History {
                 delayed,
+                curves,
                 ..self.history.clone()
             };
             return Verdict {
@@ -172,6 +199,7 @@ impl Context<'_> {
         let reason = Reason::OutsideBand { up, down: fewer };
         let history = History {
             delayed,
+            curves,
             ..self.history.clone()
         };
         let verdict = Verdict {
@@ -179,6 +207,44 @@ impl Context<'_> {
             ..self.hold(reason.clone(), vertices)
         };
         self.acted(verdict, reason, blocked_by)
+    }
+
+    /// What is known of capacities, with what was measured now. A vertex that is hardly busy shows little.
+    fn learned(&self, evaluation: &Evaluation) -> Curves {
+        let mut curves = self.history.curves.clone();
+        if self.settings.profile == Profile::Apache {
+            return curves;
+        }
+        for (vertex, evaluated) in self.topology.vertices().iter().zip(&evaluation.vertices) {
+            let curve = || Curve {
+                full_at: evaluated.full_at,
+                ..self
+                    .history
+                    .curves
+                    .get(&vertex.id)
+                    .cloned()
+                    .unwrap_or_default()
+            };
+            let busy = evaluated.utilization.map_or(0.0, Ratio::get);
+            let telling =
+                !evaluated.warming && busy >= TELLING * evaluated.full_at.map_or(1.0, Ratio::get);
+            let measured = evaluated
+                .capacity
+                .and_then(Capacity::rate)
+                .filter(|_| telling);
+            if let Some(capacity) = measured {
+                let mut curve = curve();
+                curve.observe(Point {
+                    at: self.situation.now,
+                    parallelism: vertex.parallelism,
+                    capacity,
+                });
+                curves.insert(vertex.id.clone(), curve);
+            } else if evaluated.full_at.is_some() {
+                curves.insert(vertex.id.clone(), curve());
+            }
+        }
+        curves
     }
 
     /// What follows when something should change: advice, a veto, or the rescale.
@@ -195,7 +261,7 @@ impl Context<'_> {
             verdict.action = Action::Hold(Reason::AlreadyRequested);
         } else {
             let overrides = self.overrides(&verdict.vertices);
-            verdict.history = self.scaled(&verdict.vertices);
+            verdict.history = self.scaled(&verdict);
             verdict.action = Action::Scale { overrides, reason };
         }
         verdict
@@ -217,7 +283,7 @@ impl Context<'_> {
     }
 
     /// The history with this rescale. Scale-downs that waited have had their say.
-    fn scaled(&self, vertices: &[VertexVerdict]) -> History {
+    fn scaled(&self, verdict: &Verdict) -> History {
         let change = |vertex: &VertexVerdict| Change {
             from: vertex.current,
             to: vertex.target,
@@ -227,9 +293,9 @@ impl Context<'_> {
         };
         let mut history = History {
             delayed: BTreeMap::new(),
-            ..self.history.clone()
+            ..verdict.history.clone()
         };
-        let changing = vertices.iter().filter(|vertex| vertex.changes());
+        let changing = verdict.vertices.iter().filter(|vertex| vertex.changes());
         history.scalings.push(Scaling {
             at: self.situation.now,
             vertices: changing
@@ -294,11 +360,25 @@ impl Context<'_> {
                 backlog: evaluation.is_some_and(|evaluation| evaluation.backlog),
                 down: false,
                 limited: None,
+                curves: &self.history.curves,
             };
             subject.untouched(VertexReason::Unknown(Missing::Readings))
         };
         (0..self.topology.vertices().len()).filter_map(of).collect()
     }
+}
+
+/// Whether the job takes as many slots as its largest vertex has subtasks: then fewer of a smaller one save nothing.
+fn shares_slots(topology: &Topology<'_>, window: &Window) -> bool {
+    let used = window
+        .latest()
+        .and_then(|sample| sample.slots_total?.checked_sub(sample.slots_available?));
+    let running = topology.vertices().iter().filter(|vertex| !vertex.finished);
+    used.is_some() && used == running.map(|vertex| vertex.parallelism).max()
+}
+
+fn slots(vertices: &[VertexVerdict], of: fn(&VertexVerdict) -> u32) -> Option<u32> {
+    vertices.iter().map(of).max()
 }
 
 /// Why nothing changes, the most pressing first.
@@ -324,6 +404,8 @@ fn why_not(vertices: &[VertexVerdict]) -> Reason {
         Reason::Unknown { vertices: unknown }
     } else if unclear > 0 {
         Reason::Unclear { vertices: unclear }
+    } else if count(|reason| *reason == VertexReason::WarmingUp) > 0 {
+        Reason::WarmingUp
     } else if count(|reason| *reason == VertexReason::CatchingUp) > 0 {
         Reason::CatchingUp
     } else if let Some(until) = delayed.min() {

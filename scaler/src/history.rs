@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{topology::VertexId, units::Rate};
+use crate::{curve::Curves, topology::VertexId, units::Rate};
 
 /// What was done and what came of it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +17,8 @@ pub struct History {
     pub scalings: Vec<Scaling>,
     /// Scale-downs that wait, by vertex.
     pub delayed: BTreeMap<VertexId, Delayed>,
+    /// What was learned of capacities.
+    pub curves: Curves,
 }
 
 /// One rescale.
@@ -62,7 +64,7 @@ pub enum Outcome {
 impl History {
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
-        self.scalings.is_empty() && self.delayed.is_empty()
+        self.scalings.is_empty() && self.delayed.is_empty() && self.curves.is_empty()
     }
 
     /// The last rescale.
@@ -227,7 +229,7 @@ mod tests {
                 scaling(3600, &["a"]),
                 scaling(7200, &["a"]),
             ],
-            delayed: BTreeMap::new(),
+            ..History::default()
         };
         history.trim(at(100_000), SignedDuration::from_hours(1), 10);
         assert_eq!(history.scalings, [scaling(7200, &["a"])]);
@@ -245,7 +247,7 @@ mod tests {
                 scaling(2, &["a"]),
                 scaling(3, &["a"]),
             ],
-            delayed: BTreeMap::new(),
+            ..History::default()
         };
         history.trim(at(10), SignedDuration::from_hours(1), 2);
         assert_eq!(

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod capacity;
+pub mod curve;
 pub mod decide;
 pub mod estimate;
 pub mod evaluate;

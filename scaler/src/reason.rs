@@ -51,6 +51,10 @@ pub enum Reason {
         /// When the first of them will have.
         until: Timestamp,
     },
+    /// A vertex that is full becomes faster by itself, as after a start with cold caches; it is waited for.
+    WarmingUp,
+    /// Vertices could do with less, but all share slots and the largest keeps its own.
+    SavesNoSlot,
     /// What waits is being worked off; nothing is scaled down before that is done.
     CatchingUp,
     /// Of vertices something needed is not known.
@@ -97,6 +101,8 @@ impl Reason {
             Self::WithinBand => "WithinBand",
             Self::CannotScale { .. } => "CannotScale",
             Self::ScaleDownDelayed { .. } => "ScaleDownDelayed",
+            Self::SavesNoSlot => "SavesNoSlot",
+            Self::WarmingUp => "WarmingUp",
             Self::CatchingUp => "CatchingUp",
             Self::Unknown { .. } => "Unknown",
             Self::Unclear { .. } => "Unclear",
@@ -153,6 +159,10 @@ impl fmt::Display for Reason {
             Self::CannotScale { vertices: 1 } => f.write_str("1 vertex needs more but cannot be scaled up"),
             Self::CannotScale { vertices } => write!(f, "{vertices} vertices need more but cannot be scaled up"),
             Self::ScaleDownDelayed { until } => write!(f, "less is enough; scaled down if it stays so until {until:.0}"),
+            Self::SavesNoSlot => f.write_str(
+                "some vertices can do with less, but share slots with one that cannot, so no slot would be saved",
+            ),
+            Self::WarmingUp => f.write_str("the job becomes faster by itself; what it can do will show"),
             Self::CatchingUp => f.write_str("what waits is being worked off"),
             Self::Unknown { vertices } => write!(f, "too little is known about {}", Vertices(*vertices)),
             Self::Unclear { vertices } => write!(f, "the readings of {} scatter too much to tell", Vertices(*vertices)),
@@ -331,6 +341,8 @@ pub enum VertexReason {
     NoLoad,
     /// It is working off what waits; it is left alone until that is done.
     CatchingUp,
+    /// It becomes faster by itself, as after a start with cold caches.
+    WarmingUp,
     /// It is busy though little seems to come in; it is not scaled down.
     BusyAgainstTarget,
     /// More would be right, but its downstream vertex cannot take more.
@@ -376,6 +388,7 @@ impl fmt::Display for VertexReason {
             Self::AlongWithOthers => f.write_str("changed along with others"),
             Self::NoLoad => f.write_str("nothing comes in"),
             Self::CatchingUp => f.write_str("working off what waits"),
+            Self::WarmingUp => f.write_str("becoming faster by itself"),
             Self::BusyAgainstTarget => {
                 f.write_str("busy although little seems to come in; not scaled down")
             }
@@ -442,6 +455,13 @@ pub enum Limit {
     ScaleDownFactor,
     /// Alignment to key groups or partitions.
     Alignment(u32),
+    /// Beyond so many subtasks a further one gains less than a tenth of what the first does.
+    Contention(u32),
+    /// One key has so many records, in percent, that further subtasks gain nothing.
+    HotKey {
+        /// Its share of all records.
+        percent: u32,
+    },
 }
 
 impl fmt::Display for Limit {
@@ -454,6 +474,10 @@ impl fmt::Display for Limit {
             Self::ScaleUpFactor => f.write_str("scale-up.max-factor"),
             Self::ScaleDownFactor => f.write_str("scale-down.max-factor"),
             Self::Alignment(n) => write!(f, "alignment to {n} key groups or partitions"),
+            Self::Contention(n) => write!(f, "subtasks get in each other's way beyond {n}"),
+            Self::HotKey { percent } => {
+                write!(f, "one key with some {percent} % of the records")
+            }
         }
     }
 }

@@ -30,6 +30,11 @@ pub fn restart_time(settings: &Settings, history: &History) -> SignedDuration {
     if settings.profile == Profile::Apache && !settings.restart_time_tracking_enabled {
         return configured;
     }
+    measured(settings, history).unwrap_or(configured)
+}
+
+/// The longest of the restarts that were measured, if one was, at most `restart.time-tracking.limit`.
+pub fn measured(settings: &Settings, history: &History) -> Option<SignedDuration> {
     let measured = history
         .scalings
         .iter()
@@ -37,9 +42,8 @@ pub fn restart_time(settings: &Settings, history: &History) -> SignedDuration {
             Outcome::Seen { restart } => restart,
             Outcome::Open | Outcome::GivenUp => None,
         });
-    measured.max().map_or(configured, |longest| {
-        longest.min(signed(settings.restart_time_tracking_limit))
-    })
+    let limit = signed(settings.restart_time_tracking_limit);
+    measured.max().map(|longest| longest.min(limit))
 }
 
 /// How long a rescale is waited for: twice its expected time, at least five minutes.

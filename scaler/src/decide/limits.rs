@@ -6,13 +6,14 @@
 use jiff::SignedDuration;
 
 use super::{
-    Context, scaled_rate,
-    vertex::{bounds, ineffective},
+    Context,
+    vertex::{bounds, curve, ineffective},
 };
 use crate::{
     capacity::{Need, need},
+    curve::Curves,
     evaluate::Evaluation,
-    settings::{Profile, Settings},
+    settings::{Part, Settings},
     topology::VertexId,
     units::{Capacity, Rate, Ratio},
 };
@@ -40,14 +41,18 @@ impl Limited {
 /// A vertex at its bound with capacity C, asked for a rate T with catching up, lets through C / T of what
 /// its sources would give; catching up is given up first. A sink that is excluded, does 300/s and should do
 /// 900/s: its sources come down to a third, and every vertex between needs a third.
-pub(super) fn of(context: &Context<'_>, evaluation: &Evaluation) -> Vec<Option<Limited>> {
+pub(super) fn of(
+    context: &Context<'_>,
+    evaluation: &Evaluation,
+    curves: &Curves,
+) -> Vec<Option<Limited>> {
     let vertices = context.topology.vertices();
     let none = || vec![None; vertices.len()];
-    if context.settings.profile == Profile::Apache {
+    if !context.settings.uses(Part::Bottleneck) {
         return none();
     }
     let own: Vec<Option<Ratio>> = (0..vertices.len())
-        .map(|at| passes(context, evaluation, at))
+        .map(|at| passes(context, evaluation, curves, at))
         .collect();
     if own.iter().all(Option::is_none) {
         return none();
@@ -105,7 +110,12 @@ pub(super) fn of(context: &Context<'_>, evaluation: &Evaluation) -> Vec<Option<L
 }
 
 /// The share of what it is asked for that a vertex lets through at the most subtasks it may have; `None` if all.
-fn passes(context: &Context<'_>, evaluation: &Evaluation, position: usize) -> Option<Ratio> {
+fn passes(
+    context: &Context<'_>,
+    evaluation: &Evaluation,
+    curves: &Curves,
+    position: usize,
+) -> Option<Ratio> {
     let vertex = context.topology.vertices().get(position)?;
     let evaluated = evaluation.vertices.get(position)?;
     let Capacity::Limited(capacity) = evaluated.capacity? else {
@@ -121,8 +131,10 @@ fn passes(context: &Context<'_>, evaluation: &Evaluation, position: usize) -> Op
     } else {
         bounds.max.max(vertex.parallelism).min(bounds.cap())
     };
-    let at_most = scaled_rate(capacity, vertex.parallelism, most);
-    at_most
+    let curve = curve(curves, vertex, evaluated);
+    let most = most.min(curve.most(vertex.parallelism));
+    curve
+        .expected(capacity, vertex.parallelism, most)
         .over(target.plus(evaluated.catch_up))
         .filter(|share| *share < Ratio::ONE)
 }

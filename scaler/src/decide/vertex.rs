@@ -7,17 +7,30 @@ use jiff::SignedDuration;
 use super::{Context, later, limits::Limited, scaled_rate};
 use crate::{
     capacity::{Need, factor},
+    curve::{Curve, Curves},
     evaluate::Evaluated,
     history::Delayed,
     parallelism::{Bounds, Factors, Fitted, Rule, fit},
     reason::VertexReason,
     scalability,
-    settings::{Profile, Settings},
+    settings::{Part, Profile, Settings},
     topology::{ShipStrategy, Vertex, VertexId},
-    tracking::signed,
+    tracking::{self, signed},
     units::{Capacity, Rate, Ratio},
     verdict::VertexVerdict,
 };
+
+/// How many times its own length a rescale counts when it is weighed against wasted cores.
+const OUTWEIGHS: f64 = 20.0;
+
+/// Less must have been enough for at least so long, unless something else is set.
+const SHORTEST_HOLD: SignedDuration = SignedDuration::from_mins(5);
+
+/// A rescale that has not been measured is weighed as if it took no longer than this.
+const UNMEASURED: SignedDuration = SignedDuration::from_mins(1);
+
+/// And at most so long.
+const LONGEST_HOLD: SignedDuration = SignedDuration::from_hours(1);
 
 /// One vertex about to be decided.
 pub(super) struct Subject<'a> {
@@ -30,6 +43,8 @@ pub(super) struct Subject<'a> {
     pub down: bool,
     /// What a vertex downstream leaves of the target rate.
     pub limited: Option<&'a Limited>,
+    /// How capacities grow.
+    pub curves: &'a Curves,
 }
 
 /// A target with its reason.
@@ -118,16 +133,30 @@ impl Subject<'_> {
         let settings = self.settings();
         let share = scalability::coefficient(settings, self.context.history, &vertex.id);
         let factor = factor.over(share).unwrap_or(factor);
+        let (factor, limit) = if settings.uses(Part::Curve) {
+            let (curve, now) = (self.curve(vertex), vertex.parallelism);
+            (curve.subtasks(now, factor), curve.limit(now, factor))
+        } else {
+            (factor, None)
+        };
         let factors = Factors {
             down: settings.scale_down_max_factor,
             up: settings.scale_up_max_factor,
         };
-        fit(
+        let fitted = fit(
             vertex.parallelism,
             factor,
             factors,
             &bounds(settings, vertex, self.evaluated.partitions),
-        )
+        );
+        Fitted {
+            limit: fitted.limit.or(limit),
+            ..fitted
+        }
+    }
+
+    fn curve(&self, vertex: &Vertex) -> Curve {
+        curve(self.curves, vertex, self.evaluated)
     }
 
     /// Where the capacity lies, given how far the figures may be off. With profile `apache` they are
@@ -192,6 +221,9 @@ impl Subject<'_> {
         place: Place,
         wanted: u32,
     ) -> Outcome {
+        if self.evaluated.warming {
+            return Outcome::stay(vertex, VertexReason::WarmingUp);
+        }
         if let Some(reason) = ineffective(self.context, vertex, self.evaluated) {
             return Outcome::stay(vertex, reason);
         }
@@ -244,7 +276,10 @@ impl Subject<'_> {
             return Outcome::stay(vertex, reason);
         }
         let now = self.context.situation.now;
-        let interval = self.hold_time(vertex);
+        let interval = self.hold_time(vertex, wanted);
+        if interval == SignedDuration::ZERO && !self.down {
+            return Outcome::stay(vertex, VertexReason::Unclear);
+        }
         let mut recommended = (wanted, place == Place::Above);
         if interval > SignedDuration::ZERO {
             let waiting = delayed.entry(vertex.id.clone()).or_default();
@@ -253,6 +288,9 @@ impl Subject<'_> {
             if let Some(since) = waiting.since().filter(|since| *since > start) {
                 let until = later(since, interval);
                 return Outcome::stay(vertex, VertexReason::ScaleDownDelayed { until });
+            }
+            if !self.down {
+                return Outcome::stay(vertex, VertexReason::Unclear);
             }
             waiting.forget_before(start);
             if let Some(largest) = waiting.largest_since(start) {
@@ -285,8 +323,6 @@ impl Subject<'_> {
             Some(VertexReason::CatchingUp)
         } else if utilization > self.settings().upper_utilization() {
             Some(VertexReason::BusyAgainstTarget)
-        } else if !self.down {
-            Some(VertexReason::Unclear)
         } else {
             None
         }
@@ -294,9 +330,19 @@ impl Subject<'_> {
 
     /// How long less must have been enough: `scale-down.interval`, doubled with profile `adaptive` for every time
     /// the vertex has lately been scaled down and up again, at most sixteen times.
-    fn hold_time(&self, vertex: &Vertex) -> SignedDuration {
-        let interval = signed(self.settings().scale_down_interval);
-        if self.settings().profile == Profile::Apache {
+    ///
+    /// With profile `adaptive` and nothing set it is the time in which what is wasted outweighs a rescale
+    /// there and back, as in the ski-rental problem: then less than twice of what is best in hindsight is lost,
+    /// whatever comes. A rescale that takes 20 s counts as [`OUTWEIGHS`] times as much of all cores; if half of
+    /// them are wasted that is 20 * 20 / 0.5 = 800 s.
+    fn hold_time(&self, vertex: &Vertex, wanted: u32) -> SignedDuration {
+        let (set, profile) = (self.settings().scale_down_interval, self.settings().profile);
+        let interval = match set {
+            Some(set) => signed(set),
+            None if self.settings().uses(Part::BreakEven) => self.break_even(vertex, wanted),
+            None => LONGEST_HOLD,
+        };
+        if profile == Profile::Apache {
             return interval;
         }
         let ups: Vec<bool> = self
@@ -312,6 +358,16 @@ impl Subject<'_> {
         interval.saturating_mul(1 << reversals.min(4))
     }
 
+    fn break_even(&self, vertex: &Vertex, wanted: u32) -> SignedDuration {
+        let spared = 1.0 - f64::from(wanted) / f64::from(vertex.parallelism.max(1));
+        let takes = tracking::measured(self.settings(), self.context.history)
+            .unwrap_or_else(|| self.context.restart.min(UNMEASURED));
+        let seconds = OUTWEIGHS * takes.as_secs_f64() / spared.max(0.01);
+        SignedDuration::try_from_secs_f64(seconds)
+            .unwrap_or(LONGEST_HOLD)
+            .clamp(SHORTEST_HOLD, LONGEST_HOLD)
+    }
+
     /// The verdict with every figure.
     fn filled(
         &self,
@@ -322,7 +378,14 @@ impl Subject<'_> {
     ) -> VertexVerdict {
         let evaluated = self.evaluated;
         let true_rate = evaluated.capacity.and_then(Capacity::rate);
-        let expected = |rate| scaled_rate(rate, vertex.parallelism, outcome.target);
+        let (from, to) = (vertex.parallelism, outcome.target);
+        let expected = |rate| {
+            if self.settings().uses(Part::Curve) {
+                self.curve(vertex).expected(rate, from, to)
+            } else {
+                scaled_rate(rate, from, to)
+            }
+        };
         let (lower, upper) = self.range(vertex, need).unzip();
         VertexVerdict {
             id: vertex.id.clone(),
@@ -386,6 +449,14 @@ pub(super) fn ineffective(
         expected: Rate::new(hoped).unwrap_or(Rate::ZERO),
         actual: Rate::new(gain).unwrap_or(Rate::ZERO),
     })
+}
+
+/// How the vertex' capacity grows with its subtasks.
+pub(super) fn curve(curves: &Curves, vertex: &Vertex, evaluated: &Evaluated) -> Curve {
+    Curve {
+        hot: evaluated.hot,
+        ..curves.get(&vertex.id).cloned().unwrap_or_default()
+    }
 }
 
 /// What the parallelism of this vertex must keep to.

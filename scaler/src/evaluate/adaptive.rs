@@ -16,10 +16,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Evaluated, Evaluation, flow};
 use crate::{
-    estimate::{Interval, Series, newest_level, relative_half_width},
+    curve::Curves,
+    estimate::{Interval, Series, Trend, newest_level, relative_half_width, trend},
     reason::Missing,
     sample::Sample,
-    settings::{BusyTime, Settings},
+    settings::{BusyTime, Part, Settings},
     topology::Topology,
     tracking::signed,
     units::{Capacity, Rate, Ratio, Records},
@@ -48,6 +49,18 @@ const STEP: f64 = 2.0;
 
 /// A source that is occupied for less than this share has time to spare: what waits does not wait for capacity.
 const OCCUPIED: f64 = 0.8;
+
+/// A vertex that is busy or held back for less than this share of time is not full by its own work.
+const FULLY_BUSY: f64 = 0.85;
+
+/// Others wait for a vertex when they are under backpressure for more than this share of time.
+const HOLDS_BACK: f64 = 0.5;
+
+/// The busiest subtask is so many times as busy as the mean before keys are called uneven.
+const UNEVEN: f64 = 1.3;
+
+/// A trend is looked for in so many seconds first.
+const RECENT: f64 = 300.0;
 
 /// What waits is being worked off if it is more than this many seconds of load and shrinks by more than a
 /// hundredth of the load.
@@ -86,11 +99,12 @@ pub fn evaluate(
     settings: &Settings,
     topology: &Topology<'_>,
     window: &Window,
+    curves: &Curves,
     (stable, now): (Timestamp, Timestamp),
 ) -> (Evaluation, Evidence) {
     let mut all = series(topology, window, stable);
     // A change is looked for beyond the window too, so that what was before it is known well.
-    let change = latest_change(topology, &all);
+    let change = latest_change(topology, &all).filter(|_| settings.uses(Part::Change));
     let length = signed(settings.metrics_window).as_secs_f64();
     let ends = now.duration_since(origin(window, stable)).as_secs_f64();
     let mut changed = false;
@@ -113,6 +127,7 @@ pub fn evaluate(
         settings,
         topology,
         series: &all,
+        curves,
         confidence: evidence.confidence(),
     };
     (job.evaluated(window), evidence)
@@ -183,7 +198,11 @@ fn evidence(
     changed: bool,
 ) -> Evidence {
     let window = signed(settings.metrics_window);
-    let clear = (window / 2).min(CLEAR);
+    let clear = if settings.uses(Part::Early) {
+        (window / 2).min(CLEAR)
+    } else {
+        window * 4 / 5
+    };
     let readable = || sources(topology, all).filter(|series| !series.intervals.is_empty());
     let span = readable()
         .map(Series::span)
@@ -219,11 +238,19 @@ fn demand_in(interval: &Interval) -> Option<f64> {
     Some(((read + interval.pending_growth.unwrap_or(0.0)) / interval.seconds).max(0.0))
 }
 
+/// Records per second of busy time in this interval.
+fn capacity_in(interval: &Interval) -> Option<f64> {
+    let busy = interval.busy.filter(|busy| *busy > LEAST_BUSY)?;
+    let read = interval.records_in.filter(|records| *records > 0.0)?;
+    Some(read / interval.seconds / busy)
+}
+
 /// One evaluation under way.
 struct Job<'a> {
     settings: &'a Settings,
     topology: &'a Topology<'a>,
     series: &'a [Series],
+    curves: &'a Curves,
     confidence: f64,
 }
 
@@ -231,6 +258,7 @@ struct Job<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Demand {
     rate: Option<Rate>,
+    rising: Rate,
     catch_up: Rate,
     doubt: Ratio,
     held_back: bool,
@@ -263,6 +291,7 @@ impl Job<'_> {
                 .collect()
         };
         let targets = ratios.carry(&of(|demand| demand.rate));
+        let rising = ratios.carry(&of(|demand| Some(demand.rising)));
         let catch_ups = ratios.carry(&of(|demand| Some(demand.catch_up)));
         let doubts: Vec<Ratio> = demands
             .iter()
@@ -279,17 +308,22 @@ impl Job<'_> {
             .map(|(position, series)| {
                 let get = |rates: &[Option<Rate>]| rates.get(position).copied().flatten();
                 let is = |flags: &[bool]| flags.get(position).copied().unwrap_or(false);
-                let capacity = self.capacity(position, &measured);
+                let full_at = self.full_at(position);
+                let capacity = self.capacity(position, &measured, full_at);
                 let own_doubt = self.doubt_of_capacity(series);
                 let from_sources = doubts.get(position).copied().unwrap_or(Ratio::ZERO);
                 Evaluated {
                     target_rate: get(&targets),
+                    rising: get(&rising).unwrap_or(Rate::ZERO),
+                    warming: self.warming(series),
                     catch_up: get(&catch_ups).unwrap_or(Rate::ZERO),
                     capacity,
                     utilization: self.busy(series),
                     backpressure: series.backpressured(),
                     lag: series.pending.filter(|_| self.topology.is_source(position)),
                     doubt: together(from_sources, own_doubt),
+                    full_at,
+                    hot: self.hot(position, series),
                     demand_unknown: is(&unknown),
                     draining: is(&draining),
                     missing: self.missing(position, get(&targets), capacity),
@@ -327,6 +361,7 @@ impl Job<'_> {
     /// 625/s; at 60 % backpressure it could be 1250/s, but 500 * 2 * 0.7 = 700/s is enough for one step.
     fn demand(&self, series: &Series) -> Demand {
         let known: Vec<f64> = series.intervals.iter().filter_map(demand_in).collect();
+        let trend = self.trend(series, demand_in);
         let seconds: f64 = series
             .intervals
             .iter()
@@ -355,6 +390,7 @@ impl Job<'_> {
         } else {
             1.0
         };
+        let seen = trend.and_then(|trend| Rate::new(trend.level)).or(seen);
         let rate = Ratio::new(faster).and_then(|faster| seen.map(|rate| rate.times(faster)));
         let lag = series.pending.filter(|_| !self.has_time_to_spare(series));
         let waits =
@@ -366,8 +402,14 @@ impl Job<'_> {
         };
         Demand {
             rate,
+            rising: trend
+                .and_then(|trend| Rate::new(trend.slope.max(0.0)))
+                .unwrap_or(Rate::ZERO),
             catch_up: self.catch_up(lag),
-            doubt: relative_half_width(&known, self.confidence).unwrap_or(Ratio::ZERO),
+            doubt: trend
+                .map(|trend| trend.doubt)
+                .or_else(|| relative_half_width(&known, self.confidence))
+                .unwrap_or(Ratio::ZERO),
             held_back,
             draining: rate
                 .is_some_and(|r| falls(r) && waits(r).is_some_and(|s| s > DRAINING_SECONDS)),
@@ -375,6 +417,34 @@ impl Job<'_> {
                 .and_then(waits)
                 .is_some_and(|s| s > self.settings.backlog_lag_threshold.as_secs_f64()),
         }
+    }
+
+    /// The trend of something over the last minutes if it is clear there, or else over all readings.
+    fn trend(&self, series: &Series, value: impl Fn(&Interval) -> Option<f64>) -> Option<Trend> {
+        if !self.settings.uses(Part::Trend) {
+            return None;
+        }
+        let points: Vec<(f64, f64)> = series
+            .intervals
+            .iter()
+            .filter_map(|i| Some((f64::midpoint(i.start, i.end), value(i)?)))
+            .collect();
+        let since = points.last()?.0 - RECENT;
+        let recent = points.partition_point(|(at, _)| *at < since);
+        let recent = points.get(recent..).unwrap_or_default();
+        trend(recent, self.confidence).or_else(|| trend(&points, self.confidence))
+    }
+
+    /// Whether a vertex that is hardly ever idle does more and more in its busy time.
+    fn warming(&self, series: &Series) -> bool {
+        if !self.settings.uses(Part::WarmUp) {
+            return false;
+        }
+        let occupied = series.busy().is_some_and(|busy| busy.get() > OCCUPIED);
+        occupied
+            && self
+                .trend(series, capacity_in)
+                .is_some_and(|trend| trend.slope > 0.0)
     }
 
     fn catch_up(&self, lag: Option<Records>) -> Rate {
@@ -404,23 +474,91 @@ impl Job<'_> {
 
     /// Rate over busy share: at 500/s and 40 % busy, 1250/s. A vertex that reads nothing, and does hardly
     /// anything, is unlimited; one that is busy without reading is unknown.
-    fn capacity(&self, position: usize, measured: &flow::Measured) -> Option<Capacity> {
+    fn capacity(
+        &self,
+        position: usize,
+        measured: &flow::Measured,
+        full_at: Option<Ratio>,
+    ) -> Option<Capacity> {
         let series = self.series.get(position)?;
         let rate = measured.records_in.get(position).copied().flatten()?;
         let busy = self.busy(series)?.get();
         if rate == Rate::ZERO {
             return (busy < OCCUPIED).then_some(Capacity::Unlimited);
         }
-        Rate::new(rate.get() / busy.max(LEAST_BUSY)).map(Capacity::Limited)
+        let full_at = full_at.map_or(1.0, Ratio::get);
+        Rate::new(rate.get() / (busy.max(LEAST_BUSY) / full_at).min(1.0)).map(Capacity::Limited)
+    }
+
+    /// The busy share at which the vertex can do no more, where that is less than all: as it is while the vertex
+    /// holds others back though it has time, or as it once was, unless it has been busier since.
+    fn full_at(&self, position: usize) -> Option<Ratio> {
+        if !self.settings.uses(Part::Waiting) {
+            return None;
+        }
+        if let Some(busy) = self.busy_while_waited_for(position) {
+            return Some(busy).filter(|busy| busy.get() < FULLY_BUSY);
+        }
+        let busy = self.busy(self.series.get(position)?)?;
+        let vertex = self.topology.vertices().get(position)?;
+        let known = self.curves.get(&vertex.id)?.full_at?;
+        Some(known.max(busy)).filter(|share| share.get() < FULLY_BUSY)
+    }
+
+    /// How busy the vertex is while what it reads from waits for it and it waits for nobody, if it has time to spare
+    /// even then. Where a writer has several readers, the busiest is the one that is waited for.
+    fn busy_while_waited_for(&self, position: usize) -> Option<Ratio> {
+        let series = self.series.get(position)?;
+        let busy = |at: usize| self.series.get(at).and_then(Series::busy);
+        let waited_for = |from: usize| {
+            let mut readers = self.topology.outputs(from).iter().map(|edge| edge.to);
+            readers.all(|to| to == position || busy(to) < busy(position))
+        };
+        let inputs = self.topology.inputs(position).iter().map(|edge| edge.from);
+        let inputs: Vec<&Series> = inputs
+            .filter(|from| waited_for(*from))
+            .filter_map(|from| self.series.get(from))
+            .collect();
+        let waits = |interval: &&Interval| {
+            inputs.iter().any(|input| {
+                let then = input.during(f64::midpoint(interval.start, interval.end));
+                then.and_then(|i| i.backpressured)
+                    .is_some_and(|share| share > HOLDS_BACK)
+            })
+        };
+        let then = Series {
+            intervals: series.intervals.iter().filter(waits).copied().collect(),
+            ..*series
+        };
+        if then.intervals.len() < INTERVALS {
+            return None;
+        }
+        let (busy, held) = (
+            self.busy(&then)?,
+            then.backpressured().map_or(0.0, Ratio::get),
+        );
+        (busy.get() > LEAST_BUSY && busy.get() + held < FULLY_BUSY).then_some(busy)
+    }
+
+    /// If one key has the share h of all records and the others spread evenly, the busiest of n subtasks is
+    /// `h n + 1 - h` times as busy as the mean: so 1.9 times with 4 subtasks is a key of 0.3.
+    fn hot(&self, position: usize, series: &Series) -> Ratio {
+        let subtasks = self
+            .topology
+            .vertices()
+            .get(position)
+            .map_or(1, |vertex| vertex.parallelism);
+        let uneven = self.settings.uses(Part::HotKey)
+            && series.skew > UNEVEN
+            && subtasks > 1
+            && !self.topology.is_source(position);
+        let share = (series.skew - 1.0) / (f64::from(subtasks) - 1.0);
+        Ratio::new(share).filter(|_| uneven).unwrap_or(Ratio::ZERO)
     }
 
     /// How much the capacities of the single intervals scatter.
     fn doubt_of_capacity(&self, series: &Series) -> Ratio {
-        let capacity = |i: &Interval| {
-            let busy = i.busy.filter(|busy| *busy > LEAST_BUSY)?;
-            Some(i.records_in.filter(|records| *records > 0.0)? / i.seconds / busy)
-        };
-        let known: Vec<f64> = series.intervals.iter().filter_map(capacity).collect();
+        let known: Vec<f64> = series.intervals.iter().filter_map(capacity_in).collect();
         relative_half_width(&known, self.confidence).unwrap_or(Ratio::ZERO)
     }
 

@@ -25,7 +25,7 @@ pub fn full_at(
     started: Timestamp,
     now: Timestamp,
 ) -> Timestamp {
-    let stable = later(started, signed(settings.stabilization_interval));
+    let stable = later(started, signed(settings.stabilization()));
     let first = window
         .samples()
         .map(|sample| sample.at)

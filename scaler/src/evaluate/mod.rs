@@ -17,6 +17,10 @@ use crate::{
 pub struct Evaluated {
     /// What comes in if nothing upstream holds back, in records/s.
     pub target_rate: Option<Rate>,
+    /// By how much that grows in a second, where it clearly does, in records/s.
+    pub rising: Rate,
+    /// Whether it becomes faster by itself, as after a start with cold caches.
+    pub warming: bool,
     /// What comes in on top of that to work off what waits in the time set.
     pub catch_up: Rate,
     /// What it can process at its parallelism, fully busy.
@@ -30,6 +34,10 @@ pub struct Evaluated {
     /// How far target rate and capacity may be off, as a share of their quotient. Zero with profile
     /// `apache`, which takes averages at their word.
     pub doubt: Ratio,
+    /// The busy share at which it can do no more, where that was just seen to be less than all.
+    pub full_at: Option<Ratio>,
+    /// The share of its records that goes to its fullest subtask beyond an even spread, as if to one key.
+    pub hot: Ratio,
     /// Whether a source upstream is held back and does not say what waits: the target rate is a guess
     /// upwards.
     pub demand_unknown: bool,
@@ -46,12 +54,16 @@ impl Evaluated {
     pub const fn unknown(missing: Missing) -> Self {
         Self {
             target_rate: None,
+            rising: Rate::ZERO,
+            warming: false,
             catch_up: Rate::ZERO,
             capacity: None,
             utilization: None,
             backpressure: None,
             lag: None,
             doubt: Ratio::ZERO,
+            full_at: None,
+            hot: Ratio::ZERO,
             demand_unknown: false,
             draining: false,
             missing: Some(missing),

@@ -166,7 +166,7 @@ fn too_early(
             ahead: start.duration_since(situation.now),
         });
     }
-    let interval = tracking::signed(settings.stabilization_interval);
+    let interval = tracking::signed(settings.stabilization());
     let until = start.saturating_add(interval).unwrap_or(start);
     if situation.now < until {
         blocks.push(Block::Stabilizing { until });

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::{BusyTime, Mode, OLD_PREFIX, PREFIX, Profile, Settings, SettingsError, TABLE, entry};
+use super::{
+    BusyTime, Mode, OLD_PREFIX, PREFIX, Part, Profile, Settings, SettingsError, TABLE, entry,
+};
 use crate::{guard::periods, topology::VertexId};
 
 /// Longest duration that makes sense anywhere; what is longer is a slip of the unit.
@@ -184,8 +186,11 @@ impl Settings {
         }
         for (key, length) in [
             ("metrics.window", window),
-            ("stabilization.interval", self.stabilization_interval),
-            ("scale-down.interval", self.scale_down_interval),
+            ("stabilization.interval", self.stabilization()),
+            (
+                "scale-down.interval",
+                self.scale_down_interval.unwrap_or_default(),
+            ),
             ("catch-up.duration", self.catch_up_duration),
             ("restart.time", self.restart_time),
             (
@@ -219,6 +224,12 @@ impl Settings {
                     "is no vertex id; separate ids by ';'",
                 );
             }
+        }
+        let known = |name: &str| Part::ALL.iter().any(|part| part.as_str() == name);
+        for name in self.adaptive_without.iter().filter(|name| !known(name)) {
+            let names: Vec<&str> = Part::ALL.iter().map(|part| part.as_str()).collect();
+            let remedy = format!("is no part; write some of {}", names.join(", "));
+            errors.add("adaptive.without", format!("'{name}'"), &remedy);
         }
         if let Err(error) = periods::parse(&self.excluded_periods) {
             let value = format!("'{}'", error.text);

@@ -4,14 +4,16 @@
 //! with its key and what to write instead. Tests are in `settings/tests.rs`.
 
 mod check;
+mod part;
 mod table;
 #[cfg(test)]
 mod tests;
 mod value;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 pub use check::Notice;
+pub use part::Part;
 pub use table::{
     Alignment, BusyTime, FAMILIES, LegacyAlignment, Mode, OLD_PREFIX, PREFIX, Profile, Row,
     Settings, TABLE,
@@ -111,6 +113,23 @@ impl Settings {
             self.utilization_min
                 .unwrap_or(self.utilization_target - boundary),
         )
+    }
+
+    /// Whether decisions use this part: with profile `adaptive`, unless it is left out.
+    pub fn uses(&self, part: Part) -> bool {
+        self.profile == Profile::Adaptive
+            && !self
+                .adaptive_without
+                .iter()
+                .any(|name| name == part.as_str())
+    }
+
+    /// Time after a start of which the readings are left out.
+    pub fn stabilization(&self) -> Duration {
+        self.stabilization_interval.unwrap_or(match self.profile {
+            Profile::Apache => Duration::from_mins(5),
+            Profile::Adaptive => Duration::from_mins(1),
+        })
     }
 
     /// Whether a vertex whose last scale-up brought too little is left alone.

@@ -168,6 +168,8 @@ macro_rules! settings {
 }
 
 settings! {
+    adaptive_without: Vec<String>, "adaptive.without" = "",
+        "Parts of profile `adaptive` to leave out, `;` between them: early, change, trend, curve, waiting, hot-key, warm-up, bottleneck, break-even, slots. For finding out what a decision is due to.";
     backlog_lag_threshold: Duration, "backlog-processing.lag-threshold" = "5 min",
         "While more than this time's records wait in front of a source, nothing is scaled down and only what cannot keep up is scaled up.";
     catch_up_duration: Duration, "catch-up.duration" = "30 min",
@@ -226,8 +228,8 @@ settings! {
         "Whether the measured time is used. Profile `adaptive` always does once there is one.";
     restart_time_tracking_limit: Duration, "restart.time-tracking.limit" = "15 min",
         "Most that a measured time counts.";
-    scale_down_interval: Duration, "scale-down.interval" = "1 h",
-        "How long less must have been enough before a vertex is scaled down. 0 is at once.",
+    scale_down_interval: Option<Duration>, "scale-down.interval",
+        "How long less must have been enough before a vertex is scaled down. 0 is at once. Unset is 1 h with profile `apache`; `adaptive` then waits until what is wasted outweighs a rescale there and back, at most 1 h.",
         ["scale-up.grace-period"];
     scale_down_max_factor: f64, "scale-down.max-factor" = "0.6",
         "Largest share of its subtasks that a vertex loses at once.";
@@ -247,8 +249,8 @@ settings! {
         "Older form of `job.autoscaler.scaling.parallelism-alignment.mode`, used when that is not set: EVENLY_SPREAD or MAXIMIZE_UTILISATION.";
     alignment: Option<Alignment>, "scaling.parallelism-alignment.mode",
         "How a parallelism is aligned to key groups and partitions: BALANCED, EVENLY_SPREAD or OFF. Unset is BALANCED.";
-    stabilization_interval: Duration, "stabilization.interval" = "5 min",
-        "Time after the start of a job or a rescale of which the readings are left out.";
+    stabilization_interval: Option<Duration>, "stabilization.interval",
+        "Time after the start of a job or a rescale of which the readings are left out. Unset is 5 min with profile `apache`, and 1 min with `adaptive`, whose counters need no longer.";
     utilization_boundary: Option<f64>, "target.utilization.boundary",
         "Deprecated: distance of the two bounds from the target, 0.3 with profile `apache` if unset.";
     utilization_max: Option<f64>, "utilization.max",

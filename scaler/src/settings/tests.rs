@@ -75,7 +75,7 @@ fn old_names_are_read_the_newest_first() {
     assert_eq!(target(&[oldest, old_name]), "0.8");
     assert_eq!(target(&[oldest]), "0.9");
     let grace = parse(&[("job.autoscaler.scale-up.grace-period", "5 min")]).unwrap();
-    assert_eq!(grace.scale_down_interval, Duration::from_mins(5));
+    assert_eq!(grace.scale_down_interval, Some(Duration::from_mins(5)));
 }
 
 #[test]

@@ -1,14 +1,44 @@
 //! What comes to a source over time.
 
+use serde::{Deserialize, Serialize};
+
+use super::chance;
+
 /// A load in records per second over seconds since the beginning.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Load {
-    /// Second and rate from then on, in order; nothing before the first.
-    steps: Vec<(f64, f64)>,
-    /// Half the height of a wave, and its length in seconds.
-    wave: Option<(f64, f64)>,
-    /// Standard deviation as a share of the rate, and the seed.
-    noise: Option<(f64, u64)>,
+    /// Second and rate, in order. Between two points the rate stays as it was, or goes evenly from one to
+    /// the other if `ramps`; nothing comes before the first.
+    pub points: Vec<(f64, f64)>,
+    /// Whether the rate goes evenly from point to point.
+    #[serde(default)]
+    pub ramps: bool,
+    /// After so many seconds the points begin anew.
+    #[serde(default)]
+    pub repeats: Option<f64>,
+    /// Waves that are laid over it.
+    #[serde(default)]
+    pub waves: Vec<Wave>,
+    /// Standard deviation from second to second, as a share of the rate.
+    #[serde(default)]
+    pub noise: f64,
+    /// What the noise is made from.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// Up and down around the rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Wave {
+    /// Half its height, in records per second.
+    pub half: f64,
+    /// Its length in seconds.
+    pub length: f64,
+    /// Where it begins: 0 at its lowest, 0.5 at its highest.
+    #[serde(default)]
+    pub phase: f64,
 }
 
 impl Load {
@@ -20,68 +50,67 @@ impl Load {
     /// Rates from certain seconds on.
     pub fn steps(steps: &[(f64, f64)]) -> Self {
         Self {
-            steps: steps.to_vec(),
-            wave: None,
-            noise: None,
+            points: steps.to_vec(),
+            ramps: false,
+            repeats: None,
+            waves: Vec::new(),
+            noise: 0.0,
+            seed: 0,
         }
     }
 
     /// Up and down between two rates, beginning at the lower.
     pub fn wave(lower: f64, upper: f64, length: f64) -> Self {
-        let mut load = Self::constant(lower.midpoint(upper));
-        load.wave = Some(((upper - lower) / 2.0, length));
-        load
+        Self {
+            waves: vec![Wave {
+                half: (upper - lower) / 2.0,
+                length,
+                phase: 0.0,
+            }],
+            ..Self::constant(lower.midpoint(upper))
+        }
     }
 
     /// The same with noise: every second another factor around 1, never below 0.
     #[must_use]
-    pub const fn noisy(mut self, deviation: f64, seed: u64) -> Self {
-        self.noise = Some((deviation, seed));
-        self
+    pub fn noisy(self, noise: f64, seed: u64) -> Self {
+        Self {
+            noise,
+            seed,
+            ..self
+        }
     }
 
-    /// The rate at this second.
+    /// The rate in this second, noise included.
     pub fn rate(&self, second: f64) -> f64 {
-        let steady = self
-            .steps
-            .iter()
-            .rev()
-            .find(|(from, _)| *from <= second)
-            .map_or(0.0, |(_, rate)| *rate);
-        let wave = self.wave.map_or(0.0, |(half, length)| {
-            -half * (std::f64::consts::TAU * second / length).cos()
-        });
-        let factor = self.noise.map_or(1.0, |(deviation, seed)| {
-            1.0 + deviation * normal(seed, second)
-        });
-        ((steady + wave) * factor).max(0.0)
+        let factor = if self.noise > 0.0 {
+            1.0 + self.noise * chance::normal(self.seed, second)
+        } else {
+            1.0
+        };
+        (self.mean(second) * factor).max(0.0)
     }
-}
 
-/// A number of a normal distribution for this second: twelve uniform ones less six.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "seconds since the beginning are small and positive"
-)]
-fn normal(seed: u64, second: f64) -> f64 {
-    // Mixed once, so that neighbouring seconds share nothing.
-    let mut state = mixed(seed ^ mixed(second.max(0.0) as u64));
-    (0..12).map(|_| uniform(&mut state)).sum::<f64>() - 6.0
-}
-
-/// SplitMix64, as a number between 0 and 1.
-fn uniform(state: &mut u64) -> f64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
-    let fraction = (mixed(*state) >> 11) as f64 / (1u64 << 53) as f64;
-    fraction
-}
-
-const fn mixed(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+    /// The rate without noise.
+    pub fn mean(&self, second: f64) -> f64 {
+        let within = self
+            .repeats
+            .filter(|length| *length > 0.0)
+            .map_or(second, |length| second.rem_euclid(length));
+        let after = self.points.partition_point(|(from, _)| *from <= within);
+        let before = after.checked_sub(1).and_then(|at| self.points.get(at));
+        let steady = match (before, self.points.get(after)) {
+            (None, _) => 0.0,
+            (Some((from, rate)), Some((to, next))) if self.ramps => {
+                rate + (next - rate) * (within - from) / (to - from)
+            }
+            (Some((_, rate)), _) => *rate,
+        };
+        let waves = self.waves.iter().map(|wave| {
+            -wave.half * (std::f64::consts::TAU * (second / wave.length + wave.phase)).cos()
+        });
+        (steady + waves.sum::<f64>()).max(0.0)
+    }
 }
 
 #[cfg(test)]
@@ -107,12 +136,22 @@ mod tests {
     }
 
     #[test]
-    fn steps_and_waves_are_where_they_are_said_to_be() {
+    fn steps_ramps_and_waves_are_where_they_are_said_to_be() {
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} {b}");
         let steps = Load::steps(&[(10.0, 5.0), (20.0, 7.0)]);
-        for (second, rate) in [(9.0, 0.0), (10.0, 5.0), (25.0, 7.0)] {
-            assert!((steps.rate(second) - rate).abs() < 1e-9);
+        for (second, rate) in [(9.0, 0.0), (10.0, 5.0), (19.9, 5.0), (25.0, 7.0)] {
+            close(steps.rate(second), rate);
+        }
+        let ramps = Load {
+            ramps: true,
+            repeats: Some(40.0),
+            ..steps
+        };
+        for (second, rate) in [(15.0, 6.0), (30.0, 7.0), (45.0, 0.0), (55.0, 6.0)] {
+            close(ramps.rate(second), rate);
         }
         let wave = Load::wave(100.0, 900.0, 60.0);
-        assert!((wave.rate(0.0) - 100.0).abs() < 1e-6 && (wave.rate(30.0) - 900.0).abs() < 1e-6);
+        close(wave.rate(0.0), 100.0);
+        close(wave.rate(30.0), 900.0);
     }
 }

@@ -1,113 +1,41 @@
-//! A small model of a job, for tests, benches and the question "what if".
+//! A model of a job and its surroundings, for tests, benches, the benchmark against peers and the
+//! question "what if".
 //!
 //! Records flow like water: a source takes what comes from outside, every vertex processes what lies in
 //! front of it as fast as its subtasks allow, and stops while the buffer of a reader is full. Busy,
 //! idle and backpressured time follow, and counters, meters and `pendingRecords` as Flink reports them,
 //! with its delay.
 //!
-//! The rule: deterministic. The same model, load and seed give the same readings. The driver that lets
-//! the scaler act on it is [`run`]; tests are in `tests/it/simulation.rs`.
+//! The rule: deterministic. The same model gives the same readings. The driver that lets the scaler act
+//! on it is [`run`]; tests are in `tests/it/simulation.rs`.
 
+mod chance;
+mod delay;
 mod load;
 mod meters;
+mod model;
+mod node;
 pub mod run;
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use load::Load;
-use meters::Meters;
+use delay::Arrivals;
+pub use load::{Load, Wave};
+pub use model::{Fault, Keys, Model, Stage};
+use node::Node;
 
 use crate::{
     sample::{Sample, VertexReading},
-    topology::{Input, JobGraph, ShipStrategy, Vertex, VertexId},
+    topology::{Input, JobGraph, Vertex, VertexId},
 };
+
+/// Steps of the model in a second.
+const TICKS: u32 = 10;
 
 /// Length of one step of the model, in seconds.
 const TICK: f64 = 0.1;
-
-/// Buffers between two vertices hold so many seconds of the reader's capacity.
-const BUFFER_SECONDS: f64 = 0.5;
-
-/// One vertex of the model. Vertices are listed so that each comes after what it reads.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stage {
-    /// Its id and name.
-    pub name: &'static str,
-    /// Positions of the vertices it reads; empty for a source.
-    pub inputs: Vec<usize>,
-    /// How it reads them.
-    pub ship: ShipStrategy,
-    /// Records per second that one subtask alone can process.
-    pub per_subtask: f64,
-    /// Records written, to each reader, for one read.
-    pub selectivity: f64,
-    /// Share of its capacity that a subtask loses to each other subtask.
-    pub contention: f64,
-    /// Rate at which something outside stops it, however many subtasks there are.
-    pub ceiling: Option<f64>,
-    /// Sources: partitions it reads, where it tells.
-    pub partitions: Option<u32>,
-    /// Subtasks at the beginning.
-    pub parallelism: u32,
-    /// Key groups.
-    pub max_parallelism: u32,
-}
-
-impl Stage {
-    /// A source.
-    pub const fn source(name: &'static str, per_subtask: f64) -> Self {
-        Self {
-            name,
-            inputs: Vec::new(),
-            ship: ShipStrategy::Rebalance,
-            per_subtask,
-            selectivity: 1.0,
-            contention: 0.0,
-            ceiling: None,
-            partitions: None,
-            parallelism: 1,
-            max_parallelism: 128,
-        }
-    }
-
-    /// A vertex that reads these.
-    pub fn reading(name: &'static str, per_subtask: f64, inputs: Vec<usize>) -> Self {
-        Self {
-            inputs,
-            ..Self::source(name, per_subtask)
-        }
-    }
-
-    /// What `subtasks` of it can process in a second.
-    ///
-    /// With contention s, n subtasks do `n / (1 + s (n - 1))` times what one does: with 0.03, 20 do 12.7 times.
-    pub fn capacity(&self, subtasks: u32) -> f64 {
-        // Readers beyond the partitions stand idle.
-        let useful = f64::from(self.partitions.map_or(subtasks, |n| subtasks.min(n)));
-        let capacity = self.per_subtask * useful / (1.0 + self.contention * (useful - 1.0));
-        self.ceiling
-            .map_or(capacity, |ceiling| capacity.min(ceiling))
-    }
-}
-
-/// How the job behaves around its vertices.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Model {
-    /// The vertices.
-    pub stages: Vec<Stage>,
-    /// What comes to each source, by position; sources without one get nothing.
-    pub loads: BTreeMap<usize, Load>,
-    /// Whether what a source does not take waits for it, and is reported, as in a log. If not it is lost.
-    pub keeps: bool,
-    /// Time a rescale takes.
-    pub restart: SignedDuration,
-    /// Records of how much time are read again after a restart.
-    pub replays: SignedDuration,
-    /// How often Flink refreshes what it answers, 10 s by default.
-    pub refresh: SignedDuration,
-}
 
 /// A job of the model at work.
 #[derive(Debug, Clone)]
@@ -116,33 +44,55 @@ pub struct Job {
     started: Timestamp,
     ticks: u64,
     readers: Vec<Vec<usize>>,
+    nodes: Vec<Node>,
+    arrivals: BTreeMap<usize, Arrivals>,
+    rates: Vec<f64>,
     parallelism: Vec<u32>,
-    queues: Vec<f64>,
-    meters: Vec<Meters>,
     reported: Vec<VertexReading>,
     running_since: Option<Timestamp>,
-    restarted_at: f64,
+    up_at: f64,
+    asked: Option<(f64, Vec<u32>)>,
+    faults: Vec<Fault>,
 }
 
 impl Job {
     /// A job that starts now.
     pub fn new(model: Model, now: Timestamp) -> Self {
         let count = model.stages.len();
-        let parallelism: Vec<u32> = model.stages.iter().map(|stage| stage.parallelism).collect();
+        let backlog = |at: usize| {
+            if model.loads.contains_key(&at) {
+                model.backlog
+            } else {
+                0.0
+            }
+        };
+        let node = |(at, stage): (usize, &Stage)| Node::new(stage, backlog(at));
         let mut job = Self {
             started: now,
             ticks: 0,
-            queues: vec![0.0; count],
-            meters: vec![Meters::default(); count],
+            readers: (0..count).map(|at| readers_of(&model, at)).collect(),
+            nodes: model.stages.iter().enumerate().map(node).collect(),
+            arrivals: model
+                .loads
+                .keys()
+                .map(|at| (*at, Arrivals::default()))
+                .collect(),
+            rates: vec![0.0; count],
+            parallelism: model.stages.iter().map(|stage| stage.parallelism).collect(),
             reported: Vec::new(),
             running_since: Some(now),
-            restarted_at: 0.0,
-            readers: (0..count).map(|at| readers_of(&model, at)).collect(),
-            parallelism,
+            up_at: 0.0,
+            asked: None,
+            faults: model.faults.clone(),
             model,
         };
         job.report();
         job
+    }
+
+    /// What it is made of.
+    pub const fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Now.
@@ -156,7 +106,7 @@ impl Job {
     pub fn seconds(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "no run has so many ticks")]
         let ticks = self.ticks as f64;
-        ticks * TICK
+        ticks / f64::from(TICKS)
     }
 
     /// Whether it runs, and since when.
@@ -169,13 +119,27 @@ impl Job {
         &self.parallelism
     }
 
+    /// Slots it takes: all vertices share them.
+    pub fn slots(&self) -> u32 {
+        self.parallelism.iter().copied().max().unwrap_or(0)
+    }
+
     /// Records that wait in front of the sources.
     pub fn waiting(&self) -> f64 {
-        let sources = self.model.stages.iter().zip(&self.queues);
+        let sources = self.model.stages.iter().zip(&self.nodes);
         sources
             .filter(|(stage, _)| stage.inputs.is_empty())
-            .map(|(_, queue)| queue)
+            .map(|(_, node)| node.waiting())
             .sum()
+    }
+
+    /// Seconds since the oldest record came that still waits in front of a source.
+    pub fn lag_seconds(&self) -> f64 {
+        let age = |(at, arrivals): (&usize, &Arrivals)| {
+            let waiting = self.nodes.get(*at).map_or(0.0, Node::waiting);
+            arrivals.age(waiting)
+        };
+        self.arrivals.iter().map(age).fold(0.0, f64::max)
     }
 
     /// Lets time pass.
@@ -186,60 +150,140 @@ impl Job {
         }
     }
 
-    /// Changes the parallelism; the job restarts for it, and its counters begin anew.
+    /// Asks for another parallelism. As soon as there are slots for it, the job restarts, and its counters
+    /// begin anew.
     pub fn rescale(&mut self, overrides: &BTreeMap<VertexId, u32>) {
-        let replays = self.model.replays.as_secs_f64();
-        for (position, stage) in self.model.stages.iter().enumerate() {
-            let (Some(meters), Some(queue)) =
-                (self.meters.get_mut(position), self.queues.get_mut(position))
-            else {
-                continue;
-            };
-            // What lay in buffers is read again, and so is what came since the last checkpoint.
-            *queue = if stage.inputs.is_empty() {
-                *queue + meters.rate_of_last_minute() * replays
-            } else {
-                0.0
-            };
-            *meters = Meters::default();
-            let wanted = VertexId::new(stage.name)
-                .ok()
-                .and_then(|id| overrides.get(&id));
-            if let (Some(wanted), Some(own)) = (wanted, self.parallelism.get_mut(position)) {
-                *own = *wanted;
-            }
+        let most = self.model.slots.unwrap_or(u32::MAX);
+        let wanted = |(stage, own): (&Stage, &u32)| {
+            let id = VertexId::new(&stage.name).ok();
+            let asked = id.and_then(|id| overrides.get(&id)).copied();
+            asked
+                .unwrap_or(*own)
+                .clamp(1, stage.max_parallelism)
+                .min(most)
+        };
+        let wanted: Vec<u32> = self
+            .model
+            .stages
+            .iter()
+            .zip(&self.parallelism)
+            .map(wanted)
+            .collect();
+        if wanted == self.parallelism {
+            self.asked = None;
+            return;
         }
+        let grows = wanted.iter().max() > self.parallelism.iter().max();
+        let waits = if grows { self.model.provisioning } else { 0.0 };
+        if waits > 0.0 {
+            // Asking again does not make slots come later.
+            let at = self
+                .asked
+                .take()
+                .map_or(self.seconds() + waits, |(at, _)| at);
+            self.asked = Some((at, wanted));
+        } else {
+            self.restart(&wanted);
+        }
+    }
+
+    fn restart(&mut self, parallelism: &[u32]) {
+        self.asked = None;
+        for ((node, stage), subtasks) in self
+            .nodes
+            .iter_mut()
+            .zip(&self.model.stages)
+            .zip(parallelism)
+        {
+            node.restart(stage, *subtasks, self.model.replays);
+        }
+        self.parallelism = parallelism.to_vec();
         self.running_since = None;
-        self.restarted_at = self.seconds();
+        self.up_at = self.seconds() + self.model.restart;
     }
 
     fn tick(&mut self) {
-        let second = self.seconds();
-        for (position, load) in &self.model.loads {
-            if let Some(queue) = self.queues.get_mut(*position) {
-                *queue += load.rate(second) * TICK;
+        if self.ticks.is_multiple_of(u64::from(TICKS)) {
+            self.second();
+        }
+        for (node, rate) in self.nodes.iter_mut().zip(&self.rates) {
+            if *rate > 0.0 {
+                node.arrive(rate * TICK);
             }
         }
         if self.running_since.is_some() {
             self.process();
         }
         if !self.model.keeps {
-            // A source that is held back loses what it has not sent within a second.
-            for (position, load) in &self.model.loads {
-                if let Some(queue) = self.queues.get_mut(*position) {
-                    *queue = queue.min(load.rate(second));
-                }
-            }
+            self.lose();
         }
         self.ticks += 1;
-        let up = self.restarted_at + self.model.restart.as_secs_f64();
-        if self.running_since.is_none() && self.seconds() >= up {
+        if self.running_since.is_none() && self.seconds() >= self.up_at {
             self.running_since = Some(self.now());
             self.report();
         }
-        let refresh = self.model.refresh.as_secs_f64().max(TICK);
+        let refresh = self.model.refresh.max(TICK);
         if (self.seconds() / refresh).floor() > ((self.seconds() - TICK) / refresh).floor() {
             self.report();
+        }
+    }
+
+    /// What a second begins with.
+    fn second(&mut self) {
+        let second = self.seconds();
+        if let Some((_, wanted)) = self.asked.take_if(|(at, _)| *at <= second) {
+            self.restart(&wanted);
+        }
+        let fails = |fault: &mut Fault| matches!(fault, Fault::Restart { at } if *at <= second);
+        if self.faults.extract_if(.., fails).count() > 0 {
+            let same = self.parallelism.clone();
+            self.restart(&same);
+        }
+        for (position, load) in &self.model.loads {
+            let rate = load.rate(second);
+            if let Some(slot) = self.rates.get_mut(*position) {
+                *slot = rate;
+            }
+            if let Some(arrivals) = self.arrivals.get_mut(position) {
+                arrivals.push(rate);
+            }
+        }
+        let warm = self.warmth(second);
+        for (position, (node, stage)) in self.nodes.iter_mut().zip(&self.model.stages).enumerate() {
+            let slow = self.faults.iter().filter_map(|fault| match fault {
+                Fault::Slow {
+                    at,
+                    lasts,
+                    stage,
+                    to,
+                } if *stage == position => (*at..*at + *lasts).contains(&second).then_some(*to),
+                _ => None,
+            });
+            let seed = chance::mixed(self.model.seed ^ chance::mixed(position as u64 + 1));
+            node.second(stage, seed, second, warm * slow.product::<f64>());
+        }
+    }
+
+    /// What remains of every capacity, this soon after a restart.
+    fn warmth(&self, second: f64) -> f64 {
+        if self.up_at <= 0.0 || self.model.warm_up <= 0.0 {
+            return 1.0;
+        }
+        let warm = ((second - self.up_at) / self.model.warm_up).clamp(0.0, 1.0);
+        0.5 + 0.5 * warm
+    }
+
+    /// A source that is held back loses what it has not sent within a second.
+    fn lose(&mut self) {
+        for position in self.model.loads.keys() {
+            let rate = self.rates.get(*position).copied().unwrap_or(0.0);
+            if let Some(node) = self.nodes.get_mut(*position) {
+                let waiting = node.waiting();
+                if waiting > rate {
+                    let stays = rate / waiting;
+                    node.queues.iter_mut().for_each(|queue| *queue *= stays);
+                }
+            }
         }
     }
 
@@ -249,92 +293,77 @@ impl Job {
             let Some(stage) = self.model.stages.get(position) else {
                 continue;
             };
-            let subtasks = self.parallelism.get(position).copied().unwrap_or(1);
-            let capacity = stage.capacity(subtasks) * TICK;
-            let there = self.queues.get(position).copied().unwrap_or(0.0);
-            let room = self.room_after(position) / stage.selectivity.max(f64::MIN_POSITIVE);
-            let done = capacity.min(there).min(room);
-            let written = done * stage.selectivity;
-            if let Some(queue) = self.queues.get_mut(position) {
-                *queue -= done;
-            }
+            let room = self.room_after(position);
+            let Some(node) = self.nodes.get_mut(position) else {
+                continue;
+            };
+            let done = node.tick(stage, TICK, room);
             let readers = self.readers.get(position).map_or(&[][..], Vec::as_slice);
-            for reader in readers {
-                if let Some(queue) = self.queues.get_mut(*reader) {
-                    *queue += written;
-                }
-            }
-            let busy = if capacity > 0.0 { done / capacity } else { 0.0 };
-            let held = room < there.min(capacity);
             #[expect(clippy::cast_precision_loss, reason = "a vertex has few readers")]
-            let out = written * readers.len() as f64;
-            if let Some(meters) = self.meters.get_mut(position) {
-                meters.count(TICK, f64::from(subtasks), (done, out), (busy, held));
+            let all = meters::Done {
+                written: done.written * readers.len() as f64,
+                ..done
+            };
+            let subtasks = f64::from(node.parallelism);
+            node.meters.count(TICK, subtasks, &all);
+            for reader in readers {
+                if let Some(node) = self.nodes.get_mut(*reader) {
+                    node.arrive(done.written);
+                }
             }
         }
     }
 
-    fn readers(&self, position: usize) -> &[usize] {
-        self.readers.get(position).map_or(&[], Vec::as_slice)
-    }
-
     /// Records that may be written to each reader before the fullest buffer is full.
     fn room_after(&self, position: usize) -> f64 {
-        let room = |reader: &usize| {
-            let stage = self.model.stages.get(*reader)?;
-            let subtasks = self.parallelism.get(*reader).copied().unwrap_or(1);
-            let holds = (stage.capacity(subtasks) * BUFFER_SECONDS).max(1.0);
-            Some((holds - self.queues.get(*reader)?).max(0.0))
-        };
-        self.readers(position)
-            .iter()
-            .filter_map(room)
-            .fold(f64::MAX, f64::min)
+        let room = |reader: &usize| Some(self.nodes.get(*reader)?.room());
+        let readers = self.readers.get(position).map_or(&[][..], Vec::as_slice);
+        readers.iter().filter_map(room).fold(f64::MAX, f64::min)
     }
 
     /// Takes what Flink answers until the next refresh.
     fn report(&mut self) {
-        let keeps = self.model.keeps;
-        let reading = |(position, stage): (usize, &Stage)| {
-            let subtasks = self.parallelism.get(position).copied().unwrap_or(1);
-            let mut reading = self
-                .meters
-                .get(position)
-                .map_or_else(VertexReading::default, |m| m.reading(subtasks));
+        let tells = self.model.keeps && self.model.tells;
+        let reading = |(stage, node): (&Stage, &Node)| {
+            let mut reading = node.meters.reading(node.parallelism);
             if stage.inputs.is_empty() {
-                reading.pending_records = self
-                    .queues
-                    .get(position)
-                    .copied()
-                    .filter(|_| keeps)
-                    .map(f64::floor);
+                let waits = (node.waiting() + self.model.stuck).floor();
+                reading.pending_records = tells.then_some(waits);
                 reading.partitions = stage.partitions;
             }
             reading
         };
-        self.reported = self.model.stages.iter().enumerate().map(reading).collect();
+        self.reported = self
+            .model
+            .stages
+            .iter()
+            .zip(&self.nodes)
+            .map(reading)
+            .collect();
     }
 
     /// What is read of the job now; `None` while it does not run.
     pub fn sample(&self) -> Option<Sample> {
         let mut sample = Sample::at(self.now());
         sample.job_running_since = Some(self.running_since?);
+        sample.slots_total = Some(self.slots());
+        sample.slots_available = Some(0);
         let ids = self
             .model
             .stages
             .iter()
-            .filter_map(|stage| VertexId::new(stage.name).ok());
+            .filter_map(|stage| VertexId::new(&stage.name).ok());
         sample.vertices = ids.zip(self.reported.iter().cloned()).collect();
         Some(sample)
     }
 
     /// The job graph.
     pub fn graph(&self) -> JobGraph {
-        let id = |position: &usize| VertexId::new(self.model.stages.get(*position)?.name).ok();
+        let id = |position: &usize| VertexId::new(&self.model.stages.get(*position)?.name).ok();
         let vertex = |(position, stage): (usize, &Stage)| {
             Some(Vertex {
                 id: id(&position)?,
-                name: stage.name.to_owned(),
+                name: stage.name.clone(),
                 parallelism: self.parallelism.get(position).copied()?,
                 max_parallelism: stage.max_parallelism,
                 inputs: stage

@@ -28,6 +28,55 @@ pub struct Rescale {
     pub reason: Reason,
 }
 
+/// The scaler beside a job: what it remembers from one look to the next.
+#[derive(Debug, Clone)]
+pub struct Autoscaler {
+    settings: Settings,
+    window: Window,
+    history: History,
+    applied: BTreeMap<VertexId, u32>,
+}
+
+impl Autoscaler {
+    /// One that knows nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            window: Window::for_settings(&settings),
+            settings,
+            history: History::default(),
+            applied: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the job and does what the verdict says.
+    pub fn look(&mut self, job: &mut Job) -> Verdict {
+        if let Some(sample) = job.sample() {
+            self.window.push(sample);
+        }
+        let situation = Situation {
+            job_state_running: job.running_since().is_some(),
+            all_tasks_running: job.running_since().is_some(),
+            running_since: job.running_since(),
+            restarting: job.running_since().is_none(),
+            applied_overrides: self.applied.clone(),
+            ..Situation::running(job.now(), job.now())
+        };
+        let verdict = step(
+            &self.settings,
+            &job.graph(),
+            &self.window,
+            &self.history,
+            &situation,
+        );
+        self.history.clone_from(&verdict.history);
+        if let Action::Scale { overrides, .. } = &verdict.action {
+            job.rescale(overrides);
+            self.applied.clone_from(overrides);
+        }
+        verdict
+    }
+}
+
 /// A job under the scaler.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -37,11 +86,8 @@ pub struct Run {
     pub rescales: Vec<Rescale>,
     /// The last verdict.
     pub verdict: Option<Verdict>,
-    settings: Settings,
+    autoscaler: Autoscaler,
     every: SignedDuration,
-    window: Window,
-    history: History,
-    applied: BTreeMap<VertexId, u32>,
 }
 
 impl Run {
@@ -51,11 +97,8 @@ impl Run {
             job: Job::new(model, now),
             rescales: Vec::new(),
             verdict: None,
-            window: Window::for_settings(&settings),
-            settings,
+            autoscaler: Autoscaler::new(settings),
             every,
-            history: History::default(),
-            applied: BTreeMap::new(),
         }
     }
 
@@ -64,43 +107,17 @@ impl Run {
         let end = self.job.seconds() + time.as_secs_f64();
         while self.job.seconds() + self.every.as_secs_f64() / 2.0 < end {
             self.job.pass(self.every);
-            self.look();
-        }
-    }
-
-    /// Reads the job and does what the scaler says.
-    fn look(&mut self) {
-        if let Some(sample) = self.job.sample() {
-            self.window.push(sample);
-        }
-        let situation = Situation {
-            job_state_running: self.job.running_since().is_some(),
-            all_tasks_running: self.job.running_since().is_some(),
-            running_since: self.job.running_since(),
-            restarting: self.job.running_since().is_none(),
-            applied_overrides: self.applied.clone(),
-            ..Situation::running(self.job.now(), self.job.now())
-        };
-        let verdict = step(
-            &self.settings,
-            &self.job.graph(),
-            &self.window,
-            &self.history,
-            &situation,
-        );
-        self.history = verdict.history.clone();
-        if let Action::Scale { overrides, reason } = &verdict.action {
             let (second, from) = (self.job.seconds(), self.job.parallelism().to_vec());
-            self.job.rescale(overrides);
-            self.applied.clone_from(overrides);
-            let to = self.job.parallelism().to_vec();
-            self.rescales.push(Rescale {
-                second,
-                from,
-                to,
-                reason: reason.clone(),
-            });
+            let verdict = self.autoscaler.look(&mut self.job);
+            if let Action::Scale { reason, .. } = &verdict.action {
+                self.rescales.push(Rescale {
+                    second,
+                    from,
+                    to: self.job.parallelism().to_vec(),
+                    reason: reason.clone(),
+                });
+            }
+            self.verdict = Some(verdict);
         }
-        self.verdict = Some(verdict);
     }
 }

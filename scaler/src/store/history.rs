@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ignored, Restored};
 use crate::{
+    curve::{Curve, Point},
     history::{Change, Delayed, History, Outcome, Recommendation, Scaling},
     topology::VertexId,
-    units::Rate,
+    units::{Rate, Ratio},
 };
 
 const VERSION: u32 = 1;
@@ -27,6 +28,17 @@ struct StoredHistory {
     scalings: Vec<StoredScaling>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     delayed: BTreeMap<String, Vec<StoredRecommendation>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    curves: BTreeMap<String, StoredCurve>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredCurve {
+    #[serde(default)]
+    points: Vec<(Timestamp, u32, f64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    full_at: Option<f64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,6 +96,11 @@ pub fn history_to_json(history: &History) -> String {
                 )
             })
             .collect(),
+        curves: history
+            .curves
+            .iter()
+            .map(|(id, curve)| (id.to_string(), store_curve(curve)))
+            .collect(),
     };
     // Maps with text keys and finite numbers always serialize.
     serde_json::to_string(&stored).unwrap_or_default()
@@ -118,7 +135,44 @@ pub fn history_from_json(text: &str) -> Restored<History> {
             Err(reason) => restored.ignored.push(reason),
         }
     }
+    for (id, curve) in stored.curves {
+        match vertex(&id) {
+            Ok(id) => {
+                restored.value.curves.insert(id, restore_curve(&curve));
+            }
+            Err(reason) => restored.ignored.push(reason),
+        }
+    }
     restored
+}
+
+fn store_curve(curve: &Curve) -> StoredCurve {
+    let point = |point: &Point| (point.at, point.parallelism, point.capacity.get());
+    StoredCurve {
+        points: curve.points.iter().map(point).collect(),
+        full_at: curve.full_at.map(Ratio::get),
+    }
+}
+
+/// The curve of what can be read; a capacity that is no number is as good as none.
+fn restore_curve(stored: &StoredCurve) -> Curve {
+    let mut curve = Curve {
+        full_at: stored
+            .full_at
+            .and_then(Ratio::new)
+            .filter(|share| *share <= Ratio::ONE),
+        ..Curve::default()
+    };
+    for (at, parallelism, capacity) in &stored.points {
+        if let Some(capacity) = Rate::new(*capacity).filter(|_| *parallelism > 0) {
+            curve.observe(Point {
+                at: *at,
+                parallelism: *parallelism,
+                capacity,
+            });
+        }
+    }
+    curve
 }
 
 /// Reads JSON of this version; says why not otherwise.
@@ -254,7 +308,23 @@ mod tests {
                 scaling(4, Outcome::Open),
             ],
             delayed: BTreeMap::from([(VertexId::new("a").unwrap(), delayed)]),
+            curves: BTreeMap::from([(VertexId::new("a").unwrap(), curve())]),
         }
+    }
+
+    fn curve() -> Curve {
+        let mut curve = Curve {
+            full_at: Ratio::new(0.25),
+            ..Curve::default()
+        };
+        for (second, parallelism) in [(1, 2), (2, 5)] {
+            curve.observe(Point {
+                at: at(second),
+                parallelism,
+                capacity: Rate::new(100.0).unwrap(),
+            });
+        }
+        curve
     }
 
     #[test]

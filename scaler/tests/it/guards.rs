@@ -153,7 +153,7 @@ fn an_unknown_start_is_not_a_long_run() {
     // Whichever of the two is later counts.
     job.graph.vertices[0].parallelism = 2;
     let settings = Settings {
-        stabilization_interval: std::time::Duration::from_mins(1),
+        stabilization_interval: Some(std::time::Duration::from_mins(1)),
         ..apache()
     };
     let situation = Situation {
@@ -284,7 +284,7 @@ fn too_soon_after_a_rescale_nothing_is_decided() {
     let mut history = open(-20, 2);
     history.scalings[0].outcome = Outcome::Seen { restart: None };
     let settings = Settings {
-        stabilization_interval: std::time::Duration::from_secs(30),
+        stabilization_interval: Some(std::time::Duration::from_secs(30)),
         ..apache()
     };
     let verdict = step(&settings, &job.graph, &job.window(0), &history, &calm());

@@ -40,8 +40,8 @@ prop_compose! {
             catch_up_duration: Duration::from_secs(catch_up),
             scale_down_max_factor: down,
             scale_up_max_factor: up,
-            scale_down_interval: Duration::from_secs(interval),
-            stabilization_interval: Duration::ZERO,
+            scale_down_interval: Some(Duration::from_secs(interval)),
+            stabilization_interval: Some(Duration::ZERO),
             metrics_window: Duration::from_secs(window),
             ..Settings::default()
         }
@@ -228,7 +228,7 @@ proptest! {
     ) {
         let settings = Settings {
             profile, alignment, legacy_alignment: None, busy_time: BusyTime::Avg,
-            metrics_window: Duration::from_secs(40), stabilization_interval: Duration::ZERO, ..apache()
+            metrics_window: Duration::from_secs(40), stabilization_interval: Some(Duration::ZERO), ..apache()
         };
         let capacity = per_subtask * f64::from(parallelism);
         let target = |rate: f64| {
@@ -244,7 +244,7 @@ proptest! {
     ) {
         let settings = Settings {
             profile, legacy_alignment: None, busy_time: BusyTime::Avg, vertex_max_parallelism: 720,
-            metrics_window: Duration::from_secs(40), stabilization_interval: Duration::ZERO, ..apache()
+            metrics_window: Duration::from_secs(40), stabilization_interval: Some(Duration::ZERO), ..apache()
         };
         let first = steady(&settings, parallelism, rate, per_subtask * f64::from(parallelism));
         let reached = of(&first, "v").target;

@@ -236,7 +236,7 @@ fn hours(sources: &[f64], sinks: &[f64]) -> Vec<(i64, [u32; 2])> {
         utilization_max: Some(0.9),
         utilization_min: Some(0.7),
         metrics_window: Duration::from_secs(9 * 60 + 59),
-        scale_down_interval: Duration::from_secs(59 * 60 + 59),
+        scale_down_interval: Some(Duration::from_secs(59 * 60 + 59)),
         restart_time: Duration::ZERO,
         vertex_max_parallelism: 4000,
         legacy_alignment: None,
@@ -301,7 +301,7 @@ fn g11_to_g15_scale_downs_wait_for_an_hour_and_take_the_busiest_of_it() {
 #[test]
 fn g18_a_restart_begins_a_new_window() {
     let settings = Settings {
-        stabilization_interval: Duration::from_secs(10),
+        stabilization_interval: Some(Duration::from_secs(10)),
         metrics_window: Duration::from_secs(100),
         ..apache()
     };

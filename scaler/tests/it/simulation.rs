@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use flink_scaler::{
-    Action, Reason, Settings, ShipStrategy, VertexReason,
+    Action, Limit, Reason, Settings, ShipStrategy, VertexReason,
     settings::{Mode, Profile},
     simulate::{
         Load, Model, Stage,
@@ -30,10 +30,8 @@ fn pipeline(load: Load) -> Model {
             },
         ],
         loads: BTreeMap::from([(0, load)]),
-        keeps: true,
-        restart: SignedDuration::from_secs(5),
-        replays: SignedDuration::from_secs(3),
-        refresh: SignedDuration::from_secs(2),
+        refresh: 2.0,
+        ..Model::default()
     }
 }
 
@@ -78,12 +76,12 @@ fn four_times_the_load_is_met_in_one_step_and_given_back() {
 #[test]
 fn slow_reports_and_slow_restarts_cost_time_not_wrong_steps() {
     let slow_reports = Model {
-        refresh: SignedDuration::from_secs(10),
+        refresh: 10.0,
         ..pipeline(up_and_down())
     };
     let slow_restarts = Model {
-        restart: SignedDuration::from_secs(30),
-        replays: SignedDuration::from_secs(10),
+        restart: 30.0,
+        replays: 10.0,
         ..pipeline(up_and_down())
     };
     let patient = Settings {
@@ -113,8 +111,8 @@ fn slow_reports_and_slow_restarts_cost_time_not_wrong_steps() {
 fn production_settings_answer_a_step_within_a_minute_and_take_their_time_to_come_down() {
     let load = Load::steps(&[(0.0, 300.0), (3600.0, 1200.0), (7200.0, 300.0)]).noisy(0.1, 9);
     let model = Model {
-        refresh: SignedDuration::from_secs(10),
-        restart: SignedDuration::from_secs(20),
+        refresh: 10.0,
+        restart: 20.0,
         ..pipeline(load)
     };
     let run = go(
@@ -133,8 +131,8 @@ fn production_settings_answer_a_step_within_a_minute_and_take_their_time_to_come
     assert!(only.second <= 3690.0 && only.to == [1, 2, 4], "{only:?}");
     let first_down = run.rescales.get(1).unwrap();
     assert!(
-        first_down.second >= 7200.0 + 3600.0,
-        "an hour of less comes first: {first_down:?}"
+        first_down.second >= 7200.0 + 300.0 && first_down.second <= 7200.0 + 3600.0,
+        "less must have been enough for as long as a rescale is worth: {first_down:?}"
     );
     assert_eq!(run.job.parallelism(), [1, 1, 1]);
 }
@@ -166,7 +164,7 @@ fn steady_noise_leads_to_no_flapping() {
 #[test]
 fn a_wave_is_followed_without_detours() {
     let settings = Settings {
-        scale_down_interval: Duration::from_secs(30),
+        scale_down_interval: Some(Duration::from_secs(30)),
         ..short()
     };
     let run = go(
@@ -222,7 +220,7 @@ fn what_does_not_scale_is_tried_once_and_upstream_is_not_scaled_in_vain() {
     assert!(
         matches!(
             of(&verdict, "keyed").reason,
-            VertexReason::Ineffective { .. }
+            VertexReason::AtLimit(Limit::Contention(4))
         ),
         "{verdict}"
     );
@@ -243,7 +241,7 @@ fn a_backlog_is_worked_off_and_the_subtasks_for_it_are_given_back() {
     };
     let run = go(model, settings, 2, 1800);
     let most = run.rescales.iter().map(|rescale| rescale.to[2]).max();
-    assert!(most >= Some(4), "{:?}", run.rescales);
+    assert!(most >= Some(3), "{:?}", run.rescales);
     assert!(run.job.waiting() < 1000.0);
     // 500 * 0.002 / 0.7 is 1.4; one more may remain inside the band.
     assert!(run.job.parallelism()[2] <= 3, "{:?}", run.rescales);
@@ -257,7 +255,7 @@ fn profile_apache_gets_there_once_its_meters_have_settled() {
         ..short()
     };
     let settled = Settings {
-        stabilization_interval: Duration::from_mins(1),
+        stabilization_interval: Some(Duration::from_mins(1)),
         metrics_window: Duration::from_mins(2),
         ..hasty.clone()
     };

@@ -42,9 +42,9 @@ pub fn apache() -> Settings {
     Settings {
         mode: Some(Mode::Auto),
         profile: Profile::Apache,
-        stabilization_interval: Duration::ZERO,
+        stabilization_interval: Some(Duration::ZERO),
         metrics_window: Duration::from_secs(1),
-        scale_down_interval: Duration::ZERO,
+        scale_down_interval: Some(Duration::ZERO),
         catch_up_duration: Duration::ZERO,
         scale_down_max_factor: 1.0,
         scale_up_max_factor: f64::MAX,
@@ -57,9 +57,9 @@ pub fn apache() -> Settings {
 pub fn short() -> Settings {
     Settings {
         mode: Some(Mode::Auto),
-        stabilization_interval: Duration::from_secs(10),
+        stabilization_interval: Some(Duration::from_secs(10)),
         metrics_window: Duration::from_secs(20),
-        scale_down_interval: Duration::ZERO,
+        scale_down_interval: Some(Duration::ZERO),
         catch_up_duration: Duration::from_mins(1),
         restart_time: Duration::from_secs(10),
         ..Settings::default()

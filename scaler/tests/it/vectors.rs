@@ -114,7 +114,7 @@ fn waiting() -> Settings {
     Settings {
         utilization_target: 1.0,
         utilization_boundary: Some(0.3),
-        scale_down_interval: Duration::from_mins(1),
+        scale_down_interval: Some(Duration::from_mins(1)),
         ..apache()
     }
 }
