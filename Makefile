@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 LOCAL_CLUSTER := cargo run --quiet --locked --package flink-cluster --bin local-cluster --
 
 .DEFAULT_GOAL := help
-.PHONY: help check test generate demo bench image jobs cluster-up cluster-down
+.PHONY: help check test generate demo bench bench-scaling image jobs cluster-up cluster-down
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench: ## The benchmarks, and figures of the operator with 1,000 resources (a qu
 	cargo build --locked --release --package flink-operator
 	cargo build --locked --package flink-cluster
 	cargo run --locked --package flink-figures -- --program "$(CARGO_TARGET_DIR)/release/flink-operator"
+
+bench-scaling: ## The autoscaler beside its peers on simulated jobs: tables, CSV and pictures (minutes).
+	cargo run --release --locked --package bench-scaling -- --out "$(CARGO_TARGET_DIR)/bench-scaling"
 
 image: ## The operator's image, made without Docker, as an archive in the target folder (root).
 	cargo build --locked --release --package flink-operator
