@@ -15,6 +15,7 @@ mod load;
 mod meters;
 mod model;
 mod node;
+pub mod rest;
 pub mod run;
 
 use std::collections::BTreeMap;

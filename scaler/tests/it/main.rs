@@ -11,6 +11,7 @@ mod support;
 
 mod guards;
 mod properties;
+mod rest;
 mod sequences;
 mod simulation;
 mod vectors;
