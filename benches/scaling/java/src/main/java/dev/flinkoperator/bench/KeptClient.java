@@ -19,6 +19,8 @@ final class KeptClient extends RestClusterClient<String> {
         var settings = new Configuration();
         settings.set(RestOptions.ADDRESS, url.getHost());
         settings.set(RestOptions.PORT, url.getPort());
+        // What fails once on this machine is broken.
+        settings.set(RestOptions.RETRY_MAX_ATTEMPTS, 0);
         return new KeptClient(settings, url);
     }
 
