@@ -111,18 +111,18 @@ impl Java {
         let written = writeln!(locked(&self.input), "{request}");
         let answer = written
             .context("java does not listen")
-            .and_then(|()| self.wait(&answer));
+            .and_then(|()| wait(&answer));
         locked(&self.waiting).remove(job);
         answer.with_context(|| format!("{request} failed; see {}", self.log.display()))
     }
+}
 
-    fn wait(&self, answer: &Receiver<Result<(), String>>) -> Result<()> {
-        match answer.recv_timeout(CYCLE) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(message)) => bail!("{message}"),
-            Err(RecvTimeoutError::Timeout) => bail!("no answer within {} s", CYCLE.as_secs()),
-            Err(RecvTimeoutError::Disconnected) => bail!("java has ended"),
-        }
+fn wait(answer: &Receiver<Result<(), String>>) -> Result<()> {
+    match answer.recv_timeout(CYCLE) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(message)) => bail!("{message}"),
+        Err(RecvTimeoutError::Timeout) => bail!("no answer within {} s", CYCLE.as_secs()),
+        Err(RecvTimeoutError::Disconnected) => bail!("java has ended"),
     }
 }
 
