@@ -7,6 +7,8 @@
 mod limits;
 mod vertex;
 
+pub(crate) use vertex::{bounds, curve};
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -313,10 +315,8 @@ impl Context<'_> {
     }
 
     fn excluded(&self, id: &VertexId) -> bool {
-        self.settings
-            .vertex_exclude_ids
-            .iter()
-            .any(|excluded| excluded == id.as_str())
+        let vertex = self.topology.find(id);
+        vertex.is_some_and(|vertex| self.settings.excludes(vertex))
     }
 
     fn hold(&self, reason: Reason, vertices: Vec<VertexVerdict>) -> Verdict {

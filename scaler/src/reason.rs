@@ -3,6 +3,8 @@
 //!
 //! The rule: a decision carries its cause; nobody has to guess it from numbers. Tests are in [`crate::report`].
 
+mod words;
+
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};

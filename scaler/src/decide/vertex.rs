@@ -452,7 +452,7 @@ pub(super) fn ineffective(
 }
 
 /// How the vertex' capacity grows with its subtasks.
-pub(super) fn curve(curves: &Curves, vertex: &Vertex, evaluated: &Evaluated) -> Curve {
+pub(crate) fn curve(curves: &Curves, vertex: &Vertex, evaluated: &Evaluated) -> Curve {
     Curve {
         hot: evaluated.hot,
         ..curves.get(&vertex.id).cloned().unwrap_or_default()
@@ -460,7 +460,7 @@ pub(super) fn curve(curves: &Curves, vertex: &Vertex, evaluated: &Evaluated) -> 
 }
 
 /// What the parallelism of this vertex must keep to.
-pub(super) fn bounds(settings: &Settings, vertex: &Vertex, partitions: Option<u32>) -> Bounds {
+pub(crate) fn bounds(settings: &Settings, vertex: &Vertex, partitions: Option<u32>) -> Bounds {
     Bounds {
         min: settings.vertex_min_parallelism,
         max: settings.vertex_max_parallelism,

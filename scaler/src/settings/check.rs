@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{
     BusyTime, Mode, OLD_PREFIX, PREFIX, Part, Profile, Settings, SettingsError, TABLE, entry,
 };
-use crate::{guard::periods, topology::VertexId};
+use crate::guard::periods;
 
 /// Longest duration that makes sense anywhere; what is longer is a slip of the unit.
 const LONGEST: Duration = Duration::from_hours(24 * 365);
@@ -216,15 +216,6 @@ impl Settings {
     }
 
     fn check_lists(&self, errors: &mut Errors) {
-        for id in &self.vertex_exclude_ids {
-            if VertexId::new(id.as_str()).is_err() {
-                errors.add(
-                    "vertex.exclude.ids",
-                    format!("'{id}'"),
-                    "is no vertex id; separate ids by ';'",
-                );
-            }
-        }
         let known = |name: &str| Part::ALL.iter().any(|part| part.as_str() == name);
         for name in self.adaptive_without.iter().filter(|name| !known(name)) {
             let names: Vec<&str> = Part::ALL.iter().map(|part| part.as_str()).collect();

@@ -20,7 +20,7 @@ pub use table::{
 };
 pub use value::{Bytes, Value};
 
-use crate::units::Ratio;
+use crate::{pattern::VertexPattern, topology::Vertex, units::Ratio};
 
 /// An option that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +130,15 @@ impl Settings {
             Profile::Apache => Duration::from_mins(5),
             Profile::Adaptive => Duration::from_mins(1),
         })
+    }
+
+    /// Whether this vertex is never scaled.
+    pub fn excludes(&self, vertex: &Vertex) -> bool {
+        let mut patterns = self
+            .vertex_exclude_ids
+            .iter()
+            .filter_map(|text| VertexPattern::new(text));
+        patterns.any(|pattern| pattern.matches(vertex))
     }
 
     /// Whether a vertex whose last scale-up brought too little is left alone.

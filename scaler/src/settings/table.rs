@@ -261,7 +261,7 @@ settings! {
         "Busy share that is aimed at.",
         ["target.utilization"];
     vertex_exclude_ids: Vec<String>, "vertex.exclude.ids" = "",
-        "Ids of vertices that are never scaled, `;` between them.";
+        "Vertices that are never scaled, `;` between them: ids, or names in which `*` stands for anything.";
     vertex_max_parallelism: u32, "vertex.max-parallelism" = "200",
         "Most subtasks of a vertex.";
     vertex_min_parallelism: u32, "vertex.min-parallelism" = "1",

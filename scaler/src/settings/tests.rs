@@ -169,7 +169,6 @@ fn h_values_out_of_range_are_refused_with_a_remedy() {
         ("", "vertex.max-parallelism", "0"),
         ("", "metrics.window", "0 s"),
         ("", "metrics.window", "20000 d"),
-        ("", "vertex.exclude.ids", "a b;c"),
         ("H11", "excluded.periods", "09:13:17-08:15:18"),
     ] {
         let key = format!("{PREFIX}{key}");

@@ -4,12 +4,16 @@
 //! The rule: what cannot be read is passed over with a reason and never ends in an error of the whole;
 //! what was written is read back equal. Nothing is compressed here. Tests are below and in the files.
 
+mod decisions;
 mod history;
+mod job;
 mod window;
 
 use std::{collections::BTreeMap, fmt};
 
+pub use decisions::{decisions_from_json, decisions_to_json};
 pub use history::{history_from_json, history_to_json};
+pub use job::{StoredJob, job_from_json, job_to_json};
 pub use window::{window_from_json, window_to_json};
 
 use crate::topology::VertexId;
@@ -22,6 +26,13 @@ pub const HISTORY_KEY: &str = "scalerHistory";
 
 /// The key of the window. The Java operator leaves it alone.
 pub const WINDOW_KEY: &str = "scalerWindow";
+
+/// The key of the decision log. The Java operator leaves it alone.
+pub const DECISIONS_KEY: &str = "scalerDecisions";
+
+/// The key of the job's graph and options, with which the window can be evaluated again. The Java operator
+/// leaves it alone.
+pub const JOB_KEY: &str = "scalerJob";
 
 /// Why something stored was passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +136,8 @@ mod tests {
         fn no_text_makes_a_reader_panic(text in ".{0,80}") {
             let _ = overrides_from_text(&text);
             let _ = history_from_json(&text);
+            let _ = decisions_from_json(&text);
+            let _ = job_from_json(&text);
             let _ = window_from_json(&text, jiff::SignedDuration::from_secs(60));
         }
     }

@@ -16,3 +16,4 @@ mod sequences;
 mod simulation;
 mod vectors;
 mod vectors_evaluation;
+mod whatif;

@@ -1,0 +1,30 @@
+//! Reasons of vertices as one word, for machines. Tests are in [`crate::report`].
+
+use super::VertexReason;
+
+impl VertexReason {
+    /// The reason as one word in CamelCase, the same whatever the figures are.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Stable => "Stable",
+            Self::Overutilized => "Overutilized",
+            Self::Backlog => "Backlog",
+            Self::DemandUnknown => "DemandUnknown",
+            Self::Underutilized => "Underutilized",
+            Self::AlongWithOthers => "AlongWithOthers",
+            Self::NoLoad => "NoLoad",
+            Self::CatchingUp => "CatchingUp",
+            Self::WarmingUp => "WarmingUp",
+            Self::BusyAgainstTarget => "BusyAgainstTarget",
+            Self::LimitedByVertex(_) => "LimitedByBottleneck",
+            Self::Excluded => "Excluded",
+            Self::Finished => "Finished",
+            Self::Unknown(_) => "InsufficientData",
+            Self::Unclear => "Unclear",
+            Self::Ineffective { .. } => "Ineffective",
+            Self::ScaleDownDelayed { .. } => "Cooldown",
+            Self::AtLimit(_) => "LimitedByMax",
+            Self::AtFloor(_) => "LimitedByMin",
+        }
+    }
+}
