@@ -1,11 +1,21 @@
 //! The command line.
 
+pub mod explain;
+pub mod stored;
+pub mod table;
+pub mod whatif;
+
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 
 use crate::run::{self, RunArgs};
+use explain::Explanation;
+use stored::Target;
+use whatif::WhatIf;
 
 /// Runs Apache Flink on Kubernetes.
 #[derive(Debug, Parser)]
@@ -21,6 +31,45 @@ enum Command {
     Run(Box<RunArgs>),
     /// Print the custom resource definitions, ready for `kubectl apply -f -`.
     Crd,
+    /// Say what the autoscaler thinks of a FlinkDeployment, and why.
+    Explain(ExplainArgs),
+    /// Say which parallelism a rate needs, or what a parallelism would do with the load.
+    #[command(name = "whatif")]
+    WhatIf(WhatIfArgs),
+}
+
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    /// The FlinkDeployment: NAMESPACE/NAME, or NAME in the namespace of the kubeconfig.
+    resource: Target,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+#[derive(Debug, Args)]
+struct WhatIfArgs {
+    /// The FlinkDeployment: NAMESPACE/NAME, or NAME in the namespace of the kubeconfig.
+    resource: Target,
+    /// Records per second that come in at all sources together; what comes in now if left out.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// A parallelism for every vertex, or VERTEX=N,VERTEX=N for some: by id or by name, in which * stands for
+    /// anything. The one that is needed if left out.
+    #[arg(long, value_name = "N|VERTEX=N")]
+    parallelism: Vec<String>,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+/// For whom something is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
 }
 
 impl Cli {
@@ -29,6 +78,8 @@ impl Cli {
         let outcome = match self.command {
             Command::Run(args) => run::run(&args),
             Command::Crd => print_crds(),
+            Command::Explain(args) => explain(&args),
+            Command::WhatIf(args) => what_if(&args),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
@@ -38,6 +89,30 @@ impl Cli {
             }
         }
     }
+}
+
+fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
+    print(
+        &Explanation::of(&stored::read(&args.resource)?)?,
+        args.output,
+    )
+}
+
+fn what_if(args: &WhatIfArgs) -> anyhow::Result<()> {
+    let question = whatif::question(args.rate, &args.parallelism)?;
+    print(
+        &WhatIf::of(&stored::read(&args.resource)?, &question)?,
+        args.output,
+    )
+}
+
+fn print(what: &(impl Display + Serialize), format: Format) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Text => write!(out, "{what}")?,
+        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(what)?)?,
+    }
+    Ok(())
 }
 
 fn print_crds() -> anyhow::Result<()> {

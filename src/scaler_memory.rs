@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use flink_scaler::{History, Window};
+use flink_scaler::{DecisionLog, History, Window};
 use jiff::Timestamp;
 
 /// Memories by namespace and name; clones share them.
@@ -22,6 +22,8 @@ pub struct Remembered {
     pub window: Window,
     /// What was done and what came of it.
     pub history: History,
+    /// What it decided of late.
+    pub decisions: DecisionLog,
     /// When this was last written to the ConfigMap.
     pub stored_at: Option<Timestamp>,
 }

@@ -284,6 +284,7 @@ impl Actor {
         let remembered = Remembered {
             window: memory.window.clone(),
             history: memory.history.clone(),
+            decisions: memory.decisions.clone(),
             stored_at,
         };
         self.memories.put(&namespace, &name, remembered);

@@ -14,8 +14,11 @@ use crate::deadline::deadline;
 use crate::domain::ScalerMemory;
 use crate::resources::{OwnerRef, names};
 
-/// Most samples written; what is left of a ConfigMap's 1 MiB is for the history.
-const SAMPLES: usize = 120;
+/// Most bytes of readings written. A ConfigMap holds 1 MiB, and what the Java operator left in it stays.
+const WINDOW_BYTES: usize = 256 * 1024;
+
+/// Most bytes of the decision log written.
+const DECISIONS_BYTES: usize = 64 * 1024;
 
 /// Write `memory`.
 pub async fn store(
@@ -36,7 +39,9 @@ pub async fn store(
         "data": {
             (store::OVERRIDES_KEY): store::overrides_to_text(&memory.overrides),
             (store::HISTORY_KEY): store::history_to_json(&memory.history),
-            (store::WINDOW_KEY): store::window_to_json(&memory.window, SAMPLES),
+            (store::WINDOW_KEY): store::window_to_json(&memory.window, WINDOW_BYTES),
+            (store::DECISIONS_KEY): store::decisions_to_json(&memory.decisions, DECISIONS_BYTES),
+            (store::JOB_KEY): store::job_to_json(&memory.graph, &memory.options),
         },
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();

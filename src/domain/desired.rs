@@ -53,6 +53,8 @@ pub struct Desired {
     pub violations: Vec<Violation>,
     /// The autoscaler's settings; off if they cannot be read.
     pub scaler: flink_scaler::Settings,
+    /// The same as the configuration has them.
+    pub scaler_options: BTreeMap<String, String>,
     /// Parallelism by vertex that the user's own spec asks for.
     pub own_overrides: BTreeMap<String, u32>,
     /// What works and yet is hardly meant, of a generation not taken up yet: keys of ours that do not exist,
@@ -95,7 +97,7 @@ impl Desired {
             Settings::read(&running, &running, recorded.as_ref())
         });
         let settings = settings.unwrap_or_else(|_| Settings::defaults(recorded.as_ref()));
-        let scaler = scaler_settings(&asked).unwrap_or_else(|errors| {
+        let (scaler, scaler_options) = scaler_settings(&asked).unwrap_or_else(|errors| {
             violations.extend(errors.iter().map(Violation::from));
             scaler_settings(&running).unwrap_or_default()
         });
@@ -114,6 +116,7 @@ impl Desired {
                 advice(&own_keys(&object.spec), &violations)
             },
             scaler,
+            scaler_options,
             own_overrides: overrides_in(&object.spec),
             deploy_config: deployed.unwrap_or_else(|| asked.clone()),
             log_files: log_files(
@@ -252,14 +255,18 @@ fn advice(own: &FlinkConfig, violations: &[Violation]) -> Vec<String> {
         .collect()
 }
 
+type Options = BTreeMap<String, String>;
+
 fn scaler_settings(
     config: &FlinkConfig,
-) -> Result<flink_scaler::Settings, Vec<flink_scaler::SettingsError>> {
+) -> Result<(flink_scaler::Settings, Options), Vec<flink_scaler::SettingsError>> {
     let own = config
         .iter()
         .filter(|(key, _)| key.contains(AUTOSCALER_PREFIX));
-    let map = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    flink_scaler::Settings::parse(&map.collect())
+    let options: Options = own
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    Ok((flink_scaler::Settings::parse(&options)?, options))
 }
 
 /// Keys that take effect without an upgrade: ours, and where savepoints go.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flink_crds::FlinkJobState;
-use flink_scaler::{CheckpointHealth, History, JobGraph, Window};
+use flink_scaler::{CheckpointHealth, DecisionLog, History, JobGraph, Window};
 use jiff::Timestamp;
 
 use super::Sighting;
@@ -211,6 +211,8 @@ pub struct ScalerView {
     pub window: Window,
     /// What it did and what came of it.
     pub history: History,
+    /// What it decided of late.
+    pub decisions: DecisionLog,
     /// How the job's checkpoints are doing.
     pub checkpoints: CheckpointHealth,
     /// When its memory was last stored; `None` if it never was.

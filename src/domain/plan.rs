@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flink_crds::FlinkDeploymentStatus;
-use flink_scaler::{History, Verdict, VertexId, Window};
+use flink_scaler::{DecisionLog, History, JobGraph, Verdict, VertexId, Window};
 
 use crate::config::FlinkConfig;
 
@@ -69,6 +69,12 @@ pub struct ScalerMemory {
     pub window: Window,
     /// What it did and what came of it.
     pub history: History,
+    /// What it decided of late.
+    pub decisions: DecisionLog,
+    /// The job's graph as it runs.
+    pub graph: JobGraph,
+    /// The options in force, as the configuration has them.
+    pub options: BTreeMap<String, String>,
     /// The parallelism it imposes.
     pub overrides: BTreeMap<VertexId, u32>,
     /// Write it to the ConfigMap too.

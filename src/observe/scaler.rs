@@ -2,7 +2,7 @@
 //!
 //! The rule: memory that cannot be read is unknown, not empty, so nothing is decided on half of it.
 
-use flink_scaler::{CheckpointHealth, History, Window, store};
+use flink_scaler::{CheckpointHealth, DecisionLog, History, Window, store};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
@@ -50,6 +50,7 @@ pub async fn look(
         graph,
         window: memory.window,
         history: memory.history,
+        decisions: memory.decisions,
         checkpoints: health(checkpoints),
         stored_at: memory.stored_at,
     })
@@ -68,13 +69,16 @@ async fn stored(
     let text = |key: &str| data.get(key).map(String::as_str);
     let window = text(store::WINDOW_KEY).map(|text| store::window_from_json(text, keep));
     let history = text(store::HISTORY_KEY).map(store::history_from_json);
+    let decisions = text(store::DECISIONS_KEY).map(store::decisions_from_json);
     let ignored = window.iter().flat_map(|window| &window.ignored);
-    for reason in ignored.chain(history.iter().flat_map(|history| &history.ignored)) {
+    let ignored = ignored.chain(history.iter().flat_map(|history| &history.ignored));
+    for reason in ignored.chain(decisions.iter().flat_map(|decisions| &decisions.ignored)) {
         tracing::warn!(%reason, "part of what the autoscaler stored is passed over");
     }
     Ok(Remembered {
         window: window.map_or_else(|| Window::new(keep), |window| window.value),
         history: history.map_or_else(History::default, |history| history.value),
+        decisions: decisions.map_or_else(DecisionLog::default, |decisions| decisions.value),
         stored_at: None,
     })
 }

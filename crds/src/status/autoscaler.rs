@@ -33,6 +33,27 @@ pub struct AutoscalerStatus {
     /// When the job is evaluated next (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_evaluation_time: Option<String>,
+    /// The latest rescale that the autoscaler decided on, and what became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_scaling: Option<ScalingSummary>,
+}
+
+/// A rescale that was decided on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScalingSummary {
+    /// When it was decided on (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// The vertices and their parallelism before and after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<String>,
+    /// `Open` until it shows, `Reached` when the job has the parallelism, `GivenUp` if that took too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Seconds from the decision until the job ran again, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_seconds: Option<i64>,
 }
 
 /// What the autoscaler thinks of one vertex. Rates are records per second.
@@ -63,6 +84,15 @@ pub struct VertexRecommendation {
     /// Why this target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same as one CamelCase word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// What makes the target differ from `uncapped`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// Records that wait in front of a source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag: Option<f64>,
     /// Share of time the vertex is busy, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<f64>,

@@ -3,11 +3,13 @@
 //! The rule: the verdict is the scaler's; here it only becomes overrides in the status, from which the
 //! next pass rescales like on any other change of the spec. The status is written only on news.
 
+mod publish;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flink_crds::{AutoscalerStatus, FlinkJobState, VertexRecommendation};
-use flink_scaler::{Action, Mode, Situation, Verdict, VertexId, VertexVerdict};
+use flink_crds::FlinkJobState;
+use flink_scaler::{Action, Decision, DecisionLog, History, Mode, Situation, VertexId};
 use jiff::SignedDuration;
 
 use super::AT_ONCE;
@@ -50,7 +52,7 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         &situation,
     );
     let mut history = verdict.history.clone();
-    let news = publish(draft, desired, observed, &verdict);
+    let news = publish::publish(draft, desired, observed, (&verdict, &view.graph));
     match &verdict.action {
         Action::Hold(_) => {}
         Action::Advise => {
@@ -73,7 +75,11 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
             draft.look_again_in(AT_ONCE);
         }
     }
-    keep(draft, observed, view, history);
+    let mut decisions = view.decisions.clone();
+    if news {
+        decisions.push(Decision::of(observed.now, &verdict));
+    }
+    keep(draft, desired, observed, (view, history, decisions));
     draft.verdict = Some(Box::new(verdict));
 }
 
@@ -144,72 +150,16 @@ fn impose(draft: &mut Draft, overrides: &BTreeMap<VertexId, u32>) {
         .collect();
 }
 
-/// Write the verdict to the status if what it says is new. Returns whether it is.
-fn publish(draft: &mut Draft, desired: &Desired, observed: &Observed, verdict: &Verdict) -> bool {
-    let present = draft.status.autoscaler.clone().unwrap_or_default();
-    let mode = desired.scaler.effective_mode().as_str();
-    let vertices: Vec<VertexRecommendation> = verdict.vertices.iter().map(vertex).collect();
-    let state = match &verdict.action {
-        Action::Hold(reason) => reason.word(),
-        Action::Advise => "Recommending",
-        Action::Scale { .. } if replicas_are_set(desired) => "Conflict",
-        Action::Scale { .. } => "Scaling",
-    };
-    let targets = |vertices: &[VertexRecommendation]| -> Vec<(Option<String>, Option<i32>)> {
-        vertices.iter().map(|v| (v.id.clone(), v.target)).collect()
-    };
-    // Most texts hold figures that differ at every look; those that name an instant change with it only.
-    let dated = matches!(&verdict.action, Action::Hold(reason) if reason.until().is_some());
-    let same = present.mode.as_deref() == Some(mode)
-        && present.state.as_deref() == Some(state)
-        && (!dated || present.reason == Some(verdict.headline()))
-        && targets(&present.vertices) == targets(&vertices);
-    if same {
-        return false;
-    }
-    let blocked: Vec<String> = verdict.blocked_by.iter().map(ToString::to_string).collect();
-    draft.status.autoscaler = Some(AutoscalerStatus {
-        mode: Some(mode.to_owned()),
-        state: Some(state.to_owned()),
-        last_decision_time: Some(observed.now.to_string()),
-        reason: Some(match state {
-            "Conflict" => format!("{CONFLICT} ({})", verdict.headline()),
-            _ => verdict.headline(),
-        }),
-        vertices,
-        overrides: present.overrides,
-        blocked_by: (!blocked.is_empty()).then(|| blocked.join("; ")),
-        next_evaluation_time: None,
-    });
-    true
-}
-
-fn vertex(verdict: &VertexVerdict) -> VertexRecommendation {
-    VertexRecommendation {
-        id: Some(verdict.id.to_string()),
-        name: Some(verdict.name.clone()),
-        current: Some(signed(verdict.current)),
-        target: Some(signed(verdict.target)),
-        lower: verdict.lower.map(signed),
-        upper: verdict.upper.map(signed),
-        uncapped: verdict.uncapped.map(signed),
-        reason: Some(verdict.reason.to_string()),
-        load: verdict.utilization.map(|ratio| rounded(ratio.get())),
-        true_rate: verdict.true_rate.map(|rate| rounded(rate.get())),
-        target_rate: verdict.target_rate.map(|rate| rounded(rate.get())),
-    }
-}
-
-/// Three digits after the point are more than the readings are worth.
-fn rounded(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
-}
-
 fn signed(parallelism: u32) -> i32 {
     i32::try_from(parallelism).unwrap_or(i32::MAX)
 }
 
-fn keep(draft: &mut Draft, observed: &Observed, view: &ScalerView, history: flink_scaler::History) {
+fn keep(
+    draft: &mut Draft,
+    desired: &Desired,
+    observed: &Observed,
+    (view, history, decisions): (&ScalerView, History, DecisionLog),
+) {
     let stale = view
         .stored_at
         .is_none_or(|at| observed.now.duration_since(at) >= STORE_EVERY);
@@ -218,6 +168,9 @@ fn keep(draft: &mut Draft, observed: &Observed, view: &ScalerView, history: flin
     draft.step(Step::KeepScaler(Box::new(ScalerMemory {
         window: view.window.clone(),
         history,
+        decisions,
+        graph: view.graph.clone(),
+        options: desired.scaler_options.clone(),
         overrides,
         store,
     })));

@@ -60,6 +60,7 @@ pub fn view(
         graph: graph(parallelism),
         window,
         history: history.unwrap_or_default(),
+        decisions: flink_scaler::DecisionLog::default(),
         checkpoints: CheckpointHealth::Ok,
         stored_at: Some(now),
     }))
