@@ -17,6 +17,7 @@ pub mod evaluate;
 pub mod guard;
 pub mod history;
 pub mod log;
+pub mod memory;
 pub mod parallelism;
 pub mod pattern;
 pub mod reason;

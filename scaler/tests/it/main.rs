@@ -10,10 +10,12 @@
 mod support;
 
 mod guards;
+mod memory;
 mod properties;
 mod rest;
 mod sequences;
 mod simulation;
 mod vectors;
 mod vectors_evaluation;
+mod vectors_memory;
 mod whatif;

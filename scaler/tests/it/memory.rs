@@ -1,0 +1,116 @@
+//! Memory tuning with profile `adaptive`: what it must never do.
+
+use std::collections::BTreeMap;
+
+use flink_scaler::{
+    Settings,
+    memory::{TaskManagerSpec, Tuning, Usage, tune},
+};
+
+use crate::{
+    support::id,
+    vectors_memory::{graph, spec},
+};
+
+const MIB: f64 = 1_048_576.0;
+
+fn tuned(usage: Usage, size: &str) -> Option<Tuning> {
+    let settings = Settings {
+        memory_tuning_enabled: true,
+        ..Settings::default()
+    };
+    let graph = graph(4);
+    let targets = BTreeMap::from([(id("a"), 8), (id("b"), 8)]);
+    tune(
+        &settings,
+        &spec(size, 2),
+        &usage,
+        &graph.topology().unwrap(),
+        &targets,
+    )
+}
+
+fn usage() -> Usage {
+    Usage {
+        heap: 500.0 * MIB,
+        managed: 0.0,
+        metaspace: 100.0 * MIB,
+        slots: 4,
+    }
+}
+
+#[test]
+fn managed_memory_stays_as_configured_when_no_backend_reports_any() {
+    let tuning = tuned(usage(), "4 gb").unwrap();
+    assert_ne!(
+        tuning.overrides["taskmanager.memory.managed.fraction"],
+        "0.0"
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_not_cut_but_left_alone() {
+    let larger = |heap: f64, metaspace: f64| Usage {
+        heap: heap * MIB,
+        metaspace: metaspace * MIB,
+        ..usage()
+    };
+    assert!(tuned(usage(), "4 gb").is_some());
+    assert_eq!(tuned(larger(3900.0, 100.0), "4 gb"), None);
+    assert_eq!(tuned(larger(500.0, 3900.0), "4 gb"), None);
+}
+
+#[test]
+fn readings_that_are_no_sizes_tune_nothing() {
+    for odd in [f64::NAN, f64::INFINITY, -1.0, 0.0] {
+        assert_eq!(
+            tuned(
+                Usage {
+                    heap: odd,
+                    ..usage()
+                },
+                "4 gb"
+            ),
+            None
+        );
+        assert_eq!(
+            tuned(
+                Usage {
+                    metaspace: odd,
+                    ..usage()
+                },
+                "4 gb"
+            ),
+            None
+        );
+    }
+    assert_eq!(
+        tuned(
+            Usage {
+                managed: f64::NAN,
+                ..usage()
+            },
+            "4 gb"
+        ),
+        None
+    );
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_no_budget() {
+    let of = |pairs: &[(&str, &str)]| {
+        let own = |(key, value): &(&str, &str)| {
+            (format!("taskmanager.memory.{key}"), (*value).to_owned())
+        };
+        TaskManagerSpec::of(&pairs.iter().map(own).collect())
+    };
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(&[("process.size", "much")]), None);
+    assert_eq!(of(&[("process.size", "100 mb")]), None);
+    assert_eq!(
+        of(&[("process.size", "4 gb"), ("managed.fraction", "2")]),
+        None
+    );
+    let fixed = of(&[("process.size", "4 gb"), ("managed.size", "1 gb")]);
+    assert_eq!(fixed.unwrap().managed, 1 << 30);
+}
