@@ -5,6 +5,7 @@
 //! better off otherwise move with it; if none is, none moves. Tests are in `tests/it/`.
 
 mod limits;
+mod quota;
 mod vertex;
 
 pub(crate) use vertex::{bounds, curve};
@@ -250,7 +251,9 @@ impl Context<'_> {
     }
 
     /// What follows when something should change: advice, a veto, or the rescale.
-    fn acted(&self, mut verdict: Verdict, reason: Reason, blocked_by: Vec<Block>) -> Verdict {
+    fn acted(&self, mut verdict: Verdict, reason: Reason, mut blocked_by: Vec<Block>) -> Verdict {
+        let hosts = self.situation.task_managers.as_ref();
+        blocked_by.extend(quota::apply(self.settings, hosts, &mut verdict.vertices));
         let wanted = verdict.recommended();
         let requested =
             |(id, n): (&VertexId, &u32)| self.situation.applied_overrides.get(id) == Some(n);

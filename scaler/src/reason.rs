@@ -133,6 +133,8 @@ impl Block {
             Self::ClockWentBack { .. } => "ClockWentBack",
             Self::MemoryPressure { .. } => "MemoryPressure",
             Self::ExcludedPeriod(_) => "ExcludedPeriod",
+            Self::QuotaReached { .. } => "ResourceQuotaReached",
+            Self::ClusterFull { .. } => "ClusterFull",
         }
     }
 }
@@ -247,6 +249,22 @@ pub enum Block {
     },
     /// A period in which the user wants no rescale.
     ExcludedPeriod(String),
+    /// `quota.cpu` or `quota.memory` leaves no room.
+    QuotaReached {
+        /// Of what: CPU or memory.
+        what: &'static str,
+        /// What all TaskManagers would have together.
+        needed: String,
+        /// What they may have.
+        allowed: String,
+    },
+    /// The cluster has no room for the TaskManagers needed.
+    ClusterFull {
+        /// TaskManagers that would be added.
+        needed: u32,
+        /// How many there is room for.
+        room: u32,
+    },
 }
 
 impl Block {
@@ -268,7 +286,9 @@ impl Block {
             | Self::CheckpointsFailing(_)
             | Self::CheckpointsUnknown(_)
             | Self::MemoryPressure { .. }
-            | Self::ExcludedPeriod(_) => false,
+            | Self::ExcludedPeriod(_)
+            | Self::QuotaReached { .. }
+            | Self::ClusterFull { .. } => false,
         }
     }
 }
@@ -320,6 +340,18 @@ impl fmt::Display for Block {
                 write!(f, "memory is short: {what} at {percent} %")
             }
             Self::ExcludedPeriod(text) => write!(f, "inside the excluded period {text}"),
+            Self::QuotaReached {
+                what,
+                needed,
+                allowed,
+            } => write!(
+                f,
+                "the TaskManagers would need {needed} {what}, the quota is {allowed}; raise job.autoscaler.quota"
+            ),
+            Self::ClusterFull { needed, room } => write!(
+                f,
+                "{needed} more TaskManagers are needed, the cluster has room for {room}"
+            ),
         }
     }
 }
@@ -464,6 +496,8 @@ pub enum Limit {
         /// Its share of all records.
         percent: u32,
     },
+    /// The TaskManagers that quotas and the cluster leave.
+    TaskManagers(u32),
 }
 
 impl fmt::Display for Limit {
@@ -475,6 +509,7 @@ impl fmt::Display for Limit {
             Self::Partitions(n) => write!(f, "{n} partitions"),
             Self::ScaleUpFactor => f.write_str("scale-up.max-factor"),
             Self::ScaleDownFactor => f.write_str("scale-down.max-factor"),
+            Self::TaskManagers(n) => write!(f, "quotas or the cluster to {n} TaskManagers"),
             Self::Alignment(n) => write!(f, "alignment to {n} key groups or partitions"),
             Self::Contention(n) => write!(f, "subtasks get in each other's way beyond {n}"),
             Self::HotKey { percent } => {

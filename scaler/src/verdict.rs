@@ -33,6 +33,23 @@ pub struct PendingRescale {
     pub since: Timestamp,
 }
 
+/// What the job's TaskManagers are made of, and how many there may be. Unknown limits nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TaskManagers {
+    /// CPUs of each.
+    pub cpu: Option<f64>,
+    /// Memory of each, in bytes.
+    pub memory: Option<u64>,
+    /// Slots of each.
+    pub slots: u32,
+    /// Slots in use.
+    pub slots_used: Option<u32>,
+    /// How many more the cluster has room for.
+    pub room: Option<u32>,
+    /// The slot sharing group of vertices; one that is not named is in Flink's default group.
+    pub slot_groups: BTreeMap<VertexId, String>,
+}
+
 /// What is known about the job at the moment of the decision.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
@@ -62,6 +79,8 @@ pub struct Situation {
     pub applied_overrides: BTreeMap<VertexId, u32>,
     /// The rescale under way.
     pub pending_rescale: Option<PendingRescale>,
+    /// Its TaskManagers; `None` if nothing is known of them.
+    pub task_managers: Option<TaskManagers>,
 }
 
 impl Situation {
@@ -79,6 +98,7 @@ impl Situation {
             user_overrides: BTreeMap::new(),
             applied_overrides: BTreeMap::new(),
             pending_rescale: None,
+            task_managers: None,
         }
     }
 }

@@ -12,6 +12,7 @@ mod support;
 mod guards;
 mod memory;
 mod properties;
+mod quota;
 mod rest;
 mod sequences;
 mod simulation;
