@@ -8,6 +8,7 @@ pub mod archive;
 mod base;
 mod dockerfile;
 mod flink;
+mod kafka;
 pub mod layer;
 mod operator;
 
@@ -26,6 +27,7 @@ use crate::programs;
 use crate::progress::{Progress, Step};
 
 pub use flink::{Version, flink, flink_with};
+pub use kafka::kafka;
 pub use operator::operator;
 
 /// Makes images; holds what all of them need.
@@ -121,6 +123,8 @@ pub enum Wanted {
     Flink(Version),
     /// Flink with the jar of the example jobs.
     Example(Version),
+    /// A Kafka broker.
+    Kafka,
     /// The operator.
     Operator,
 }
@@ -133,7 +137,7 @@ impl Wanted {
             .map(|version| Self::Flink(*version))
             .collect();
         all.extend(Version::ALL.iter().map(|version| Self::Example(*version)));
-        all.push(Self::Operator);
+        all.extend([Self::Kafka, Self::Operator]);
         all
     }
 
@@ -142,6 +146,7 @@ impl Wanted {
         match self {
             Self::Flink(version) => format!("flink-{}", version.minor()),
             Self::Example(version) => format!("example-{}", version.minor()),
+            Self::Kafka => "kafka".to_owned(),
             Self::Operator => "operator".to_owned(),
         }
     }
@@ -159,7 +164,7 @@ impl Wanted {
         bail!("no image is called {name}; there are {}", names.join(", "))
     }
 
-    /// What has to be made elsewhere first: a file of the project's folder `root`.
+    /// What has to be made elsewhere first: a file or folder of the project's folder `root`.
     pub fn input(&self, root: &Path) -> Option<PathBuf> {
         match self {
             Self::Flink(_) => None,
@@ -167,6 +172,7 @@ impl Wanted {
                 "examples/jobs/target/flink-example-jobs-{}.jar",
                 version.minor()
             ))),
+            Self::Kafka => Some(root.join("examples/jobs/target/kafka/libs")),
             Self::Operator => {
                 let target = std::env::var_os("CARGO_TARGET_DIR")
                     .map_or_else(|| root.join("target"), PathBuf::from);
@@ -198,9 +204,10 @@ impl Wanted {
                     workshop,
                 )
             }
+            (Self::Kafka, Some(libs)) => kafka(&libs, workshop),
             (Self::Operator, Some(binary)) => operator(&binary, workshop),
             (Self::Flink(version) | Self::Example(version), _) => flink(*version, workshop),
-            (Self::Operator, None) => bail!("the operator's image needs its program"),
+            (Self::Kafka | Self::Operator, None) => bail!("an image of ours needs its input"),
         }
     }
 }

@@ -22,6 +22,11 @@ final class Options implements Serializable {
     final long failAt;
     final int failAttempts;
     final boolean partitionMetrics;
+
+    /** Bootstrap servers of Kafka; empty for the source of our own. */
+    final String kafka;
+
+    final String topic;
     final String name;
 
     private Options(Reader reader) {
@@ -38,6 +43,8 @@ final class Options implements Serializable {
         failAt = reader.number("fail-at", -1, -1, Long.MAX_VALUE);
         failAttempts = (int) reader.number("fail-attempts", Integer.MAX_VALUE, 0, Integer.MAX_VALUE);
         partitionMetrics = reader.flag("partition-metrics", true);
+        kafka = reader.text("kafka", "");
+        topic = reader.text("topic", "events");
         name = reader.text("name", "");
         reader.end();
         if (stages.isEmpty() && !verify) {

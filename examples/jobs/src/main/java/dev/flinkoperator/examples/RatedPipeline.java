@@ -38,9 +38,7 @@ public final class RatedPipeline {
         Strictness strictness = new Strictness(aligned, options.failOnViolation);
         Failure failure = new Failure(options.failAt, options.failAttempts);
 
-        DataStream<Event> stream =
-                env.fromSource(new RatedSource(options), WatermarkStrategy.noWatermarks(), "rated")
-                        .uid("source");
+        DataStream<Event> stream = source(env, options).uid("source");
         for (int i = 0; i < options.stages.size(); i++) {
             Options.StageSpec spec = options.stages.get(i);
             String name = spec.kind + "-" + (i + 1);
@@ -51,6 +49,14 @@ public final class RatedPipeline {
             stream = verify(stream, strictness, failure);
         }
         stream.sinkTo(new DiscardingSink<>()).name("discard").uid("sink");
+    }
+
+    private static SingleOutputStreamOperator<Event> source(
+            StreamExecutionEnvironment env, Options options) {
+        WatermarkStrategy<Event> none = WatermarkStrategy.noWatermarks();
+        return options.kafka.isEmpty()
+                ? env.fromSource(new RatedSource(options), none, "rated")
+                : env.fromSource(KafkaEvents.source(options), none, "kafka");
     }
 
     private static DataStream<Event> stage(
