@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Namespace;
 
-/// Id of the vertex `Source: rated`; it follows from the operator's uid.
+/// Id of the vertex of the source; it follows from the operator's uid, whether it is our own or Kafka's.
 const SOURCE: &str = "e5a72f353fc1e6bbf3bd96a41384998c";
 
 /// Folder on the node for checkpoints and savepoints of one namespace.
@@ -40,6 +40,11 @@ impl<'a> Job<'a> {
         Self { namespace, name }
     }
 
+    /// One that was applied elsewhere.
+    pub const fn existing(namespace: &'a Namespace, name: &'a str) -> Self {
+        Self { namespace, name }
+    }
+
     /// Change its spec.
     pub fn patch(&self, spec: &Value) {
         self.namespace.patch(self.name, spec);
@@ -69,8 +74,9 @@ impl<'a> Job<'a> {
 
     /// Records that wait in front of the source.
     pub fn lag(&self) -> Option<f64> {
-        let path =
-            format!("/vertices/{SOURCE}/subtasks/metrics?get=Source__rated.pendingRecords&agg=sum");
+        // Flink leaves out what there is not.
+        let names = "Source__rated.pendingRecords,Source__kafka.pendingRecords";
+        let path = format!("/vertices/{SOURCE}/subtasks/metrics?get={names}&agg=sum");
         self.flink(&path)?.pointer("/0/sum")?.as_f64()
     }
 

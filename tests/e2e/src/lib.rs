@@ -19,6 +19,7 @@ mod kubectl;
 mod namespace;
 mod operator;
 mod site;
+mod trace;
 
 pub use counters::Counters;
 pub use job::{Job, manifest};
@@ -26,3 +27,4 @@ pub use kubectl::{Kubectl, helm, repository};
 pub use namespace::Namespace;
 pub use operator::{Launch, Operator, free_port};
 pub use site::{Site, application};
+pub use trace::Trace;

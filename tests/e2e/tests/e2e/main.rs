@@ -6,6 +6,7 @@ mod autoscaler;
 mod chart;
 mod elastic;
 mod format;
+mod kafka;
 mod life;
 mod session;
 

@@ -1,0 +1,168 @@
+//! The autoscaler on a job that reads a real topic: the examples `kafka.yaml` and `autoscaling-kafka.yaml`.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of a test fail it, and its table is for people"
+)]
+
+use std::cell::RefCell;
+use std::fs;
+
+use flink_e2e::{Job, Namespace, Operator, Trace, repository};
+use serde_json::{Value, json};
+
+use crate::job_id;
+
+/// Partitions of the topic, as the example says.
+const PARTITIONS: u64 = 12;
+
+const NAME: &str = "autoscaling-kafka";
+
+fn example(file: &str) -> String {
+    let path = repository().join("examples").join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The example's job with files of its own, and settings that decide within seconds.
+fn job(namespace: &Namespace) -> Value {
+    let own = format!("/var/lib/flink-e2e/{}", namespace.name());
+    let text = example("autoscaling-kafka.yaml")
+        .replace("/var/lib/flink-examples/autoscaling-kafka", &own);
+    let mut job: Value = serde_saphyr::from_str(&text).expect("an example in YAML");
+    let configuration = &mut job["spec"]["flinkConfiguration"];
+    for (key, value) in [
+        ("job.autoscaler.metrics.window", "30s"),
+        ("job.autoscaler.stabilization.interval", "10s"),
+        ("job.autoscaler.scale-down.interval", "0s"),
+        ("job.autoscaler.catch-up.duration", "1m"),
+        ("job.autoscaler.restart.time", "10s"),
+        ("metrics.fetcher.update-interval", "2000"),
+    ] {
+        configuration[key] = json!(value);
+    }
+    job
+}
+
+/// What the program that fills the topic said when it began: how many records there are.
+fn records_in_topic(namespace: &Namespace) -> Option<u64> {
+    let said = namespace.attempt(&["logs", "deployment/kafka-load"]).ok()?;
+    let count = said.split_once("holds ")?.1.split_once(" records")?.0;
+    count.parse().ok()
+}
+
+/// A load, the job that reads it, and what was seen of both.
+struct Course<'a> {
+    namespace: &'a Namespace,
+    job: Job<'a>,
+    trace: RefCell<Trace>,
+}
+
+impl Course<'_> {
+    /// From now on `rate` records/s; the second of it.
+    fn step(&self, rate: u32) -> f64 {
+        let rate_text = format!("RATE=constant:{rate}");
+        self.namespace
+            .run(&["set", "env", "deployment/kafka-load", &rate_text]);
+        self.trace.borrow_mut().step(f64::from(rate));
+        self.trace.borrow().seconds()
+    }
+
+    /// Subtasks of the source and records that wait for it.
+    fn look(&self) -> Option<(u64, f64)> {
+        let subtasks = self
+            .job
+            .parallelism()
+            .into_iter()
+            .find_map(|(name, subtasks)| name.starts_with("Source: kafka").then_some(subtasks))?;
+        let lag = self.job.lag()?;
+        self.trace.borrow_mut().saw(subtasks, lag);
+        Some((subtasks, lag))
+    }
+
+    fn wait_for(&self, what: &str, mut wish: impl FnMut(u64, f64) -> bool) {
+        self.namespace.wait_for(what, |_| {
+            self.look().filter(|(subtasks, lag)| wish(*subtasks, *lag))
+        });
+        self.trace.borrow_mut().note(format!("seen: {what}"));
+    }
+}
+
+/// Puts the trace where the operator's log is, also when the test fails.
+impl Drop for Course<'_> {
+    fn drop(&mut self) {
+        let table = self.trace.borrow().to_string();
+        let file = std::env::temp_dir().join("flink-operator-e2e-kafka-trace.log");
+        fs::write(&file, &table).ok();
+        println!("{table}");
+    }
+}
+
+/// One subtask reads 250 records/s, so that 200 are 0.8 of a subtask, 1000 are 4, and 2200 are 8.8, which at 70 % is 13.
+#[test]
+fn a_source_of_twelve_partitions_works_off_its_lag_with_twelve_subtasks_at_most_and_loses_nothing()
+{
+    let namespace = Namespace::new("e2e-kafka");
+    let _operator = Operator::start(&namespace);
+    namespace
+        .attempt_with(&["apply", "-f", "-"], &example("kafka.yaml"))
+        .expect("an example that can be applied");
+    namespace.wait_for("the topic", records_in_topic);
+    namespace.apply(&job(&namespace));
+    let first = namespace.wait_for_state(NAME, "STABLE");
+    let course = Course {
+        namespace: &namespace,
+        job: Job::existing(&namespace, NAME),
+        trace: RefCell::default(),
+    };
+    course.trace.borrow_mut().step(200.0);
+    course.wait_for("the backlog of the start to go", |_, lag| lag < 400.0);
+
+    let fivefold = course.step(1000);
+    course.wait_for("five or more subtasks for 1000/s", |subtasks, _| {
+        subtasks >= 5
+    });
+    course.wait_for("the lag at 1000/s to go", |_, lag| lag < 1000.0);
+    let peak = course.trace.borrow().most_lag_since(fivefold);
+    course
+        .trace
+        .borrow_mut()
+        .note(format!("most lag at 1000/s: {peak}"));
+
+    let beyond = course.step(2200);
+    course.wait_for("a subtask for each partition", |subtasks, _| {
+        subtasks == PARTITIONS
+    });
+    course.wait_for("the lag at 2200/s to go", |_, lag| lag < 2200.0);
+    let peak = course.trace.borrow().most_lag_since(beyond);
+    course
+        .trace
+        .borrow_mut()
+        .note(format!("most lag at 2200/s: {peak}"));
+
+    course.step(200);
+    course.wait_for("few subtasks for the old load", |subtasks, _| subtasks <= 3);
+    assert_eq!(course.trace.borrow().most_subtasks(), PARTITIONS);
+
+    course.step(0);
+    namespace.run(&[
+        "rollout",
+        "status",
+        "deployment/kafka-load",
+        "--timeout=120s",
+    ]);
+    let written = namespace.wait_for("the number of records", records_in_topic);
+    course.job.wait_for_counter("verify.counted", written - 1);
+    assert_eq!(
+        course.job.counter("verify.counted"),
+        Some(written),
+        "each record once"
+    );
+    assert_eq!(course.job.counter("verify.violations"), Some(0));
+    let last = namespace.wait_for_state(NAME, "STABLE");
+    assert_eq!(job_id(&first), job_id(&last), "rescaled in place");
+
+    let events = namespace.run(&["get", "events", "-o", "json"]);
+    assert!(events.contains("ScalingReport"), "{events}");
+}
