@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use crate::{
     contest::{Score, Weights, run},
-    policy::{Contestant, Cpu, Ds2, Engine, Lag, Peak, Plan},
+    policy::{Contestant, Cpu, Ds2, Engine, JavaAutoscaler, Lag, Peak, Plan},
     workload::Workload,
 };
 
@@ -18,6 +18,10 @@ pub enum Kind {
     Adaptive,
     /// The same with the options of `--variant`.
     Variant,
+    /// The Java autoscaler with its defaults.
+    Java,
+    /// The Java autoscaler, tuned.
+    JavaTuned,
     /// Our engine with profile `apache`.
     Apache,
     /// The same with the settings of `java-tuned`.
@@ -35,8 +39,10 @@ pub enum Kind {
 }
 
 /// All that take part unless told otherwise.
-const ALL: [Kind; 8] = [
+const ALL: [Kind; 10] = [
     Kind::Adaptive,
+    Kind::Java,
+    Kind::JavaTuned,
     Kind::Apache,
     Kind::ApacheTuned,
     Kind::Ds2,
@@ -74,6 +80,8 @@ impl Kind {
         match self {
             Self::Adaptive => "adaptive",
             Self::Variant => "variant",
+            Self::Java => "Java",
+            Self::JavaTuned => "Java tuned",
             Self::Apache => "apache",
             Self::ApacheTuned => "apache tuned",
             Self::Ds2 => "DS2",
@@ -101,6 +109,8 @@ impl Kind {
                 });
                 Box::new(engine("adaptive", options.collect::<Result<_>>()?, 10)?)
             }
+            Self::Java => Box::new(java(workload, seed, BTreeMap::new(), 60)?),
+            Self::JavaTuned => Box::new(java(workload, seed, map(TUNED), 30)?),
             Self::Apache => Box::new(engine("apache", BTreeMap::new(), 60)?),
             Self::ApacheTuned => Box::new(engine("apache", map(TUNED), 30)?),
             Self::Ds2 => Box::new(Ds2::default()),
@@ -111,6 +121,17 @@ impl Kind {
         };
         run(workload, seed, contestant.as_mut())
     }
+}
+
+fn java(
+    workload: &Workload,
+    seed: u64,
+    options: BTreeMap<String, String>,
+    every: u32,
+) -> Result<JavaAutoscaler> {
+    let name = format!("{}-{seed}-{}", workload.name, options.len());
+    let start = crate::contest::start()?;
+    JavaAutoscaler::new(name, &[&workload.settings, &options], every, start)
 }
 
 /// The cheapest of the plans of one who knows the future.

@@ -13,6 +13,8 @@ const fn colour(kind: Kind) -> &'static str {
     match kind {
         Kind::Adaptive => "#d62728",
         Kind::Variant => "#e377c2",
+        Kind::Java => "#9467bd",
+        Kind::JavaTuned => "#c5b0d5",
         Kind::Apache => "#1f77b4",
         Kind::ApacheTuned => "#17becf",
         Kind::Ds2 => "#2ca02c",

@@ -3,6 +3,7 @@
 mod cpu;
 mod ds2;
 mod engine;
+mod java;
 mod lag;
 mod oracle;
 
@@ -12,6 +13,7 @@ use flink_scaler::{VertexId, simulate::Job};
 pub use cpu::Cpu;
 pub use ds2::Ds2;
 pub use engine::Engine;
+pub use java::JavaAutoscaler;
 pub use lag::Lag;
 pub use oracle::{Peak, Plan};
 

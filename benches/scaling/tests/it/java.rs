@@ -54,7 +54,7 @@ fn a_step_of_the_load_is_met_with_default_settings_and_jobs_do_not_mix() {
                 .iter()
                 .map(|v| (v.id.clone(), 1))
                 .collect(),
-        )
+        );
     });
     let again = run(&java, "steps", &steps, 40);
     assert!(
