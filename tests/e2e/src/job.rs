@@ -74,10 +74,12 @@ impl<'a> Job<'a> {
 
     /// Records that wait in front of the source.
     pub fn lag(&self) -> Option<f64> {
-        // Flink leaves out what there is not.
-        let names = "Source__rated.pendingRecords,Source__kafka.pendingRecords";
-        let path = format!("/vertices/{SOURCE}/subtasks/metrics?get={names}&agg=sum");
-        self.flink(&path)?.pointer("/0/sum")?.as_f64()
+        // One at a time: Flink gives no sum at all when one of the names is unknown.
+        ["rated", "kafka"].iter().find_map(|source| {
+            let name = format!("Source__{source}.pendingRecords");
+            let path = format!("/vertices/{SOURCE}/subtasks/metrics?get={name}&agg=sum");
+            self.flink(&path)?.pointer("/0/sum")?.as_f64()
+        })
     }
 
     /// An accumulator of the job that runs now, once it is there.
