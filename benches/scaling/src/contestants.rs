@@ -109,8 +109,8 @@ impl Kind {
                 });
                 Box::new(engine("adaptive", options.collect::<Result<_>>()?, 10)?)
             }
-            Self::Java => Box::new(java(workload, seed, BTreeMap::new(), 60)?),
-            Self::JavaTuned => Box::new(java(workload, seed, map(TUNED), 30)?),
+            Self::Java => Box::new(java(workload, seed, &BTreeMap::new(), 60)?),
+            Self::JavaTuned => Box::new(java(workload, seed, &map(TUNED), 30)?),
             Self::Apache => Box::new(engine("apache", BTreeMap::new(), 60)?),
             Self::ApacheTuned => Box::new(engine("apache", map(TUNED), 30)?),
             Self::Ds2 => Box::new(Ds2::default()),
@@ -126,12 +126,12 @@ impl Kind {
 fn java(
     workload: &Workload,
     seed: u64,
-    options: BTreeMap<String, String>,
+    options: &BTreeMap<String, String>,
     every: u32,
 ) -> Result<JavaAutoscaler> {
     let name = format!("{}-{seed}-{}", workload.name, options.len());
     let start = crate::contest::start()?;
-    JavaAutoscaler::new(name, &[&workload.settings, &options], every, start)
+    JavaAutoscaler::new(name, &[&workload.settings, options], every, start)
 }
 
 /// The cheapest of the plans of one who knows the future.
