@@ -19,4 +19,5 @@ mod simulation;
 mod vectors;
 mod vectors_evaluation;
 mod vectors_memory;
+mod weaknesses;
 mod whatif;
