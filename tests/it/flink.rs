@@ -3,6 +3,7 @@
 mod answers;
 mod failures;
 mod requests;
+mod sample;
 mod simulated;
 mod ways;
 
