@@ -349,12 +349,11 @@ impl Job {
         sample.job_running_since = Some(self.running_since?);
         sample.slots_total = Some(self.slots());
         sample.slots_available = Some(0);
-        let ids = self
-            .model
-            .stages
-            .iter()
-            .filter_map(|stage| VertexId::new(&stage.name).ok());
-        sample.vertices = ids.zip(self.reported.iter().cloned()).collect();
+        let reading = |(stage, reading): (&Stage, &VertexReading)| {
+            Some((VertexId::new(&stage.name).ok()?, reading.clone()))
+        };
+        let stages = self.model.stages.iter().zip(&self.reported);
+        sample.vertices = stages.filter_map(reading).collect();
         Some(sample)
     }
 
