@@ -11,6 +11,7 @@ mod support;
 
 mod guards;
 mod memory;
+mod nexmark;
 mod properties;
 mod quota;
 mod rest;
