@@ -1,7 +1,7 @@
 //! What is asked about: a resource, and what the autoscaler has stored of it.
 //!
 //! The rule: reads only, two calls; what is missing is said with what to do about it. What is read is understood
-//! in [`super::explain`] and [`super::whatif`], which do no I/O.
+//! in [`mod@super::explain`] and [`mod@super::whatif`], which do no I/O.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
