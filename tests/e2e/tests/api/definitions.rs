@@ -127,14 +127,22 @@ fn silent(schema: &Value, place: &str, found: &mut Vec<String>) {
 
 #[test]
 fn kubectl_explain_says_something_about_every_field() {
+    let name = |kind: &str| format!("org.apache.flink.v1beta1.{kind}");
     let kubectl = SITE.kubectl();
-    let published = kubectl
-        .raw("/openapi/v3/apis/flink.apache.org/v1beta1")
-        .unwrap();
+    // The API server publishes definitions one after the other, some time after it has taken them.
+    let published = SITE
+        .namespace("api-explain")
+        .wait_for("every kind to be published", |_| {
+            let published = kubectl
+                .raw("/openapi/v3/apis/flink.apache.org/v1beta1")
+                .ok()?;
+            let schemas = published["components"]["schemas"].as_object()?;
+            let all = KINDS.iter().all(|kind| schemas.contains_key(&name(kind)));
+            all.then_some(published)
+        });
     let schemas = published["components"]["schemas"].as_object().unwrap();
     for kind in KINDS {
-        let name = format!("org.apache.flink.v1beta1.{kind}");
-        let schema = &schemas[&name];
+        let schema = &schemas[&name(kind)];
         let mut missing = Vec::new();
         for part in ["spec", "status"] {
             silent(&schema["properties"][part], part, &mut missing);
