@@ -47,16 +47,13 @@ const POINTS: usize = 8;
 const AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The capacities of one vertex.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Curve {
     /// The newest capacity at each parallelism, by parallelism.
     pub points: Vec<Point>,
     /// The busy share at which it can do no more, if that is less than all: a vertex that waits for answers
     /// from outside is full before it is busy.
     pub full_at: Option<Ratio>,
-    /// The share of records that goes to one key, as it is now; not remembered. It limits in the same way:
-    /// n subtasks then do `1 / (h + (1 - h) / n)` times what one does.
-    pub hot: Ratio,
 }
 
 /// A capacity that was measured.
@@ -68,16 +65,6 @@ pub struct Point {
     pub parallelism: u32,
     /// Records per second of all of them together.
     pub capacity: Rate,
-}
-
-impl Default for Curve {
-    fn default() -> Self {
-        Self {
-            points: Vec::new(),
-            full_at: None,
-            hot: Ratio::ZERO,
-        }
-    }
 }
 
 impl Curve {
@@ -103,16 +90,12 @@ impl Curve {
     /// That which makes the logarithms of the capacities fit best, each off by [`ERROR`] or so, with the
     /// expectation as one more measurement. 1000/s at 1 and 3500/s at 4: `ln(4 * 1000 / 3500) / 3` is 0.0445.
     pub fn contention(&self) -> f64 {
-        self.fitted().max(self.hot.get()).min(MOST)
-    }
-
-    fn fitted(&self) -> f64 {
         if self.points.len() < 2 {
             return EXPECTED;
         }
         let error = |contention: f64| {
             let residual = |point: &Point| {
-                let growth = growth(f64::from(point.parallelism), contention);
+                let growth = times(f64::from(point.parallelism), contention);
                 (point.capacity.get().max(f64::MIN_POSITIVE) / growth).ln()
             };
             let count = crate::estimate::count(self.points.len());
@@ -131,53 +114,85 @@ impl Curve {
             .unwrap_or(EXPECTED)
     }
 
+    /// How the capacity grows from here on, if one key has this share of the records.
+    pub fn growth(&self, hot: Ratio) -> Growth {
+        let own = self.contention();
+        Growth {
+            contention: own.max(hot.get()).min(MOST),
+            trusted: if self.points.len() < 2 { UNSEEN } else { SEEN },
+            hot: Some(hot).filter(|hot| hot.get() >= own),
+        }
+    }
+}
+
+/// How a capacity grows with subtasks, reckoned once for all that is asked of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Growth {
+    /// The share of work on which subtasks get in each other's way. One key with the share h of the records
+    /// limits in the same way: n subtasks then do `1 / (h + (1 - h) / n)` times what one does.
+    contention: f64,
+    /// At most so many times the subtasks a line asks for.
+    trusted: f64,
+    /// The share of one key, if that is what limits.
+    hot: Option<Ratio>,
+}
+
+impl Growth {
+    /// Twice as many do twice as much.
+    pub const EVEN: Self = Self {
+        contention: 0.0,
+        trusted: 1.0,
+        hot: None,
+    };
+
     /// How many times as many subtasks are needed to do `factor` times as much as `now` do; the number at which a
     /// further one is hardly worth it if that is less. For a smaller factor no gain from less contention is
     /// counted on unless it was measured.
     pub fn subtasks(&self, now: u32, factor: Ratio) -> Ratio {
         let (n, wanted) = (f64::from(now.max(1)), factor.get());
-        let contention = self.contention();
-        if wanted <= 1.0 && self.points.len() < 2 {
+        let unseen = self.trusted < SEEN;
+        if self.contention <= 0.0 || (wanted <= 1.0 && unseen) {
             return factor;
         }
-        let growth = growth(n, contention) * wanted;
-        let free = 1.0 - contention * growth;
+        let times = times(n, self.contention) * wanted;
+        let free = 1.0 - self.contention * times;
         let needed = if free > 0.0 {
-            growth * (1.0 - contention) / free
+            times * (1.0 - self.contention) / free
         } else {
             f64::INFINITY
         };
-        let trusted = if self.points.len() < 2 { UNSEEN } else { SEEN };
-        let most = (n * wanted * trusted).min(worthwhile(contention).max(n));
+        let most = (n * wanted * self.trusted).min(worthwhile(self.contention).max(n));
         Ratio::new(needed.min(most) / n).unwrap_or(factor)
     }
 
     /// What keeps it from doing `factor` times as much as `now` subtasks do, if something does.
     pub fn limit(&self, now: u32, factor: Ratio) -> Option<Limit> {
-        let reached = self.expected_growth(now, self.most(now));
-        if factor.get() <= reached {
-            None
-        } else if self.hot.get() >= self.fitted() {
-            let percent = whole(self.hot.get() * 100.0);
-            Some(Limit::HotKey { percent })
-        } else {
-            Some(Limit::Contention(self.most(now)))
+        if self.contention <= 0.0 {
+            return None;
         }
+        let most = self.most(now);
+        let reached =
+            times(f64::from(most), self.contention) / times(f64::from(now.max(1)), self.contention);
+        if factor.get() <= reached {
+            return None;
+        }
+        Some(match self.hot {
+            Some(hot) => Limit::HotKey {
+                percent: whole(hot.get() * 100.0),
+            },
+            None => Limit::Contention(most),
+        })
     }
 
     /// The number of subtasks at which a further one is hardly worth it, at least `now`.
     pub fn most(&self, now: u32) -> u32 {
-        whole(worthwhile(self.contention()).ceil()).max(now)
-    }
-
-    fn expected_growth(&self, from: u32, to: u32) -> f64 {
-        let contention = self.contention();
-        growth(f64::from(to), contention) / growth(f64::from(from.max(1)), contention)
+        whole(worthwhile(self.contention).ceil()).max(now)
     }
 
     /// What `to` subtasks are expected to do if `from` do `rate`.
     pub fn expected(&self, rate: Rate, from: u32, to: u32) -> Rate {
-        Ratio::new(self.expected_growth(from, to)).map_or(rate, |times| rate.times(times))
+        let of = |n: u32| times(f64::from(n), self.contention);
+        Rate::new(rate.get() * of(to) / of(from.max(1))).unwrap_or(rate)
     }
 }
 
@@ -191,7 +206,7 @@ fn whole(value: f64) -> u32 {
 }
 
 /// What n subtasks do, as a multiple of one.
-fn growth(n: f64, contention: f64) -> f64 {
+fn times(n: f64, contention: f64) -> f64 {
     n / (1.0 + contention * (n - 1.0))
 }
 
@@ -221,7 +236,11 @@ mod tests {
     }
 
     fn subtasks(curve: &Curve, now: u32, factor: f64) -> f64 {
-        curve.subtasks(now, Ratio::new(factor).unwrap()).get() * f64::from(now)
+        curve
+            .growth(Ratio::ZERO)
+            .subtasks(now, Ratio::new(factor).unwrap())
+            .get()
+            * f64::from(now)
     }
 
     #[test]

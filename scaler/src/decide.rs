@@ -8,14 +8,14 @@ mod limits;
 mod quota;
 mod vertex;
 
-pub(crate) use vertex::{bounds, curve};
+pub(crate) use vertex::{bounds, fitted, growth};
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    curve::{Curve, Curves, Point},
+    curve::{Curves, Growth, Point},
     evaluate::{Evaluated, Evaluation, adaptive, apache},
     guard,
     history::{Change, History, Outcome, Scaling},
@@ -23,7 +23,7 @@ use crate::{
     settings::{Mode, Part, Profile, Settings},
     topology::{JobGraph, Topology, VertexId},
     tracking::{self, signed},
-    units::{Capacity, Rate, Ratio},
+    units::{Capacity, Ratio},
     verdict::{Action, Situation, Verdict, VertexVerdict},
     window::Window,
 };
@@ -151,7 +151,14 @@ impl Context<'_> {
     ) -> Verdict {
         let mut delayed = self.history.delayed.clone();
         let curves = self.learned(evaluation);
-        let limited = limits::of(self, evaluation, &curves);
+        let growths: Vec<Growth> = self
+            .topology
+            .vertices()
+            .iter()
+            .zip(&evaluation.vertices)
+            .map(|(vertex, evaluated)| growth(self.settings, &curves, vertex, evaluated))
+            .collect();
+        let limited = limits::of(self, evaluation, &growths);
         let mut vertices: Vec<VertexVerdict> = Vec::with_capacity(evaluation.vertices.len());
         for (position, evaluated) in evaluation.vertices.iter().enumerate() {
             let subject = vertex::Subject {
@@ -161,7 +168,7 @@ impl Context<'_> {
                 backlog: evaluation.backlog,
                 down,
                 limited: limited.get(position).and_then(Option::as_ref),
-                curves: &curves,
+                growth: growths.get(position).copied().unwrap_or(Growth::EVEN),
             };
             vertices.extend(subject.verdict(&mut delayed));
         }
@@ -219,15 +226,6 @@ impl Context<'_> {
             return curves;
         }
         for (vertex, evaluated) in self.topology.vertices().iter().zip(&evaluation.vertices) {
-            let curve = || Curve {
-                full_at: evaluated.full_at,
-                ..self
-                    .history
-                    .curves
-                    .get(&vertex.id)
-                    .cloned()
-                    .unwrap_or_default()
-            };
             let busy = evaluated.utilization.map_or(0.0, Ratio::get);
             let telling =
                 !evaluated.warming && busy >= TELLING * evaluated.full_at.map_or(1.0, Ratio::get);
@@ -235,16 +233,17 @@ impl Context<'_> {
                 .capacity
                 .and_then(Capacity::rate)
                 .filter(|_| telling);
+            if measured.is_none() && evaluated.full_at.is_none() {
+                continue;
+            }
+            let curve = curves.entry(vertex.id.clone()).or_default();
+            curve.full_at = evaluated.full_at;
             if let Some(capacity) = measured {
-                let mut curve = curve();
                 curve.observe(Point {
                     at: self.situation.now,
                     parallelism: vertex.parallelism,
                     capacity,
                 });
-                curves.insert(vertex.id.clone(), curve);
-            } else if evaluated.full_at.is_some() {
-                curves.insert(vertex.id.clone(), curve());
             }
         }
         curves
@@ -363,7 +362,7 @@ impl Context<'_> {
                 backlog: evaluation.is_some_and(|evaluation| evaluation.backlog),
                 down: false,
                 limited: None,
-                curves: &self.history.curves,
+                growth: Growth::EVEN,
             };
             subject.untouched(VertexReason::Unknown(Missing::Readings))
         };
@@ -434,9 +433,4 @@ fn stay(vertex: &mut VertexVerdict) {
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.saturating_add(by).unwrap_or(at)
-}
-
-/// The rate times `to / from`.
-pub(crate) fn scaled_rate(rate: Rate, from: u32, to: u32) -> Rate {
-    Rate::new(rate.get() * f64::from(to) / f64::from(from.max(1))).unwrap_or(rate)
 }

@@ -10,11 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     capacity::{factor, need},
-    decide::{bounds, curve, scaled_rate},
+    curve::Growth,
+    decide::{bounds, fitted, growth},
     evaluate::{Evaluated, Evaluation, adaptive, apache},
     guard,
     history::History,
-    parallelism::{Factors, Fitted, fit},
+    parallelism::{Factors, Fitted},
     pattern::VertexPattern,
     reason::{Limit, Missing},
     scalability,
@@ -255,20 +256,17 @@ impl Job<'_> {
                 self.restart(),
             );
             let factor = factor(need.aimed_at, evaluated.capacity?)?;
-            let share =
-                scalability::coefficient(self.known.settings, self.known.history, &vertex.id);
             let free = Factors {
                 down: 1.0,
                 up: f64::MAX,
             };
-            let bounds = bounds(self.known.settings, vertex, evaluated.partitions);
-            let factor = factor.over(share)?;
-            let factor = match self.known.settings.profile {
-                Profile::Apache => factor,
-                Profile::Adaptive => curve(&self.known.history.curves, vertex, evaluated)
-                    .subtasks(vertex.parallelism, factor),
-            };
-            Some(fit(vertex.parallelism, factor, free, &bounds))
+            Some(fitted(
+                (self.known.settings, self.known.history),
+                vertex,
+                &self.growth(vertex, evaluated),
+                evaluated.partitions,
+                (factor, free),
+            ))
         };
         let of = |(position, (vertex, rate)): (usize, (&&Vertex, &Option<Rate>))| {
             let fixed = vertex.finished || self.known.settings.excludes(vertex);
@@ -364,17 +362,22 @@ impl Job<'_> {
         from: u32,
         to: u32,
     ) -> Rate {
-        let grown = match (self.known.settings.profile, evaluated) {
-            (Profile::Adaptive, Some(evaluated)) => {
-                curve(&self.known.history.curves, vertex, evaluated).expected(rate, from, to)
-            }
-            _ => scaled_rate(rate, from, to),
-        };
+        let growth = evaluated.map_or(Growth::EVEN, |evaluated| self.growth(vertex, evaluated));
+        let grown = growth.expected(rate, from, to);
         if to <= from {
             return grown;
         }
         let share = scalability::coefficient(self.known.settings, self.known.history, &vertex.id);
         grown.times(share).max(rate)
+    }
+
+    fn growth(&self, vertex: &Vertex, evaluated: &Evaluated) -> Growth {
+        growth(
+            self.known.settings,
+            &self.known.history.curves,
+            vertex,
+            evaluated,
+        )
     }
 
     fn restart(&self) -> SignedDuration {

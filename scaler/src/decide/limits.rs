@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 
 use super::{
     Context,
-    vertex::{bounds, curve, ineffective},
+    vertex::{bounds, ineffective},
 };
 use crate::{
     capacity::{Need, need},
-    curve::Curves,
+    curve::Growth,
     evaluate::Evaluation,
     settings::{Part, Settings},
     topology::VertexId,
@@ -44,7 +44,7 @@ impl Limited {
 pub(super) fn of(
     context: &Context<'_>,
     evaluation: &Evaluation,
-    curves: &Curves,
+    growths: &[Growth],
 ) -> Vec<Option<Limited>> {
     let vertices = context.topology.vertices();
     let none = || vec![None; vertices.len()];
@@ -52,7 +52,7 @@ pub(super) fn of(
         return none();
     }
     let own: Vec<Option<Ratio>> = (0..vertices.len())
-        .map(|at| passes(context, evaluation, curves, at))
+        .map(|at| passes(context, evaluation, growths.get(at)?, at))
         .collect();
     if own.iter().all(Option::is_none) {
         return none();
@@ -113,7 +113,7 @@ pub(super) fn of(
 fn passes(
     context: &Context<'_>,
     evaluation: &Evaluation,
-    curves: &Curves,
+    growth: &Growth,
     position: usize,
 ) -> Option<Ratio> {
     let vertex = context.topology.vertices().get(position)?;
@@ -131,9 +131,8 @@ fn passes(
     } else {
         bounds.max.max(vertex.parallelism).min(bounds.cap())
     };
-    let curve = curve(curves, vertex, evaluated);
-    let most = most.min(curve.most(vertex.parallelism));
-    curve
+    let most = most.min(growth.most(vertex.parallelism));
+    growth
         .expected(capacity, vertex.parallelism, most)
         .over(target.plus(evaluated.catch_up))
         .filter(|share| *share < Ratio::ONE)

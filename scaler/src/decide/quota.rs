@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::scaled_rate;
 use crate::{
+    curve::Growth,
     memory::slots_after,
     reason::{Block, Limit, VertexReason},
     settings::{Profile, Settings},
@@ -150,7 +150,7 @@ fn fitted(
         vertex.limit = Some(limit);
         vertex.expected_rate = vertex
             .true_rate
-            .map(|rate| scaled_rate(rate, vertex.current, target));
+            .map(|rate| Growth::EVEN.expected(rate, vertex.current, target));
         if !vertex.changes() {
             vertex.reason = VertexReason::AtLimit(limit);
         }

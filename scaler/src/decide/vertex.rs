@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::{Context, later, limits::Limited, scaled_rate};
+use super::{Context, later, limits::Limited};
 use crate::{
     capacity::{Need, factor},
-    curve::{Curve, Curves},
+    curve::{Curves, Growth},
     evaluate::Evaluated,
-    history::Delayed,
+    history::{Delayed, History},
     parallelism::{Bounds, Factors, Fitted, Rule, fit},
     reason::VertexReason,
     scalability,
@@ -43,8 +43,8 @@ pub(super) struct Subject<'a> {
     pub down: bool,
     /// What a vertex downstream leaves of the target rate.
     pub limited: Option<&'a Limited>,
-    /// How capacities grow.
-    pub curves: &'a Curves,
+    /// How its capacity grows with its subtasks.
+    pub growth: Growth,
 }
 
 /// A target with its reason.
@@ -128,35 +128,21 @@ impl Subject<'_> {
         }
     }
 
-    /// The whole number for this factor, what was learned of past rescales included.
+    /// The whole number for this factor, in one step.
     fn fitted(&self, vertex: &Vertex, factor: Ratio) -> Fitted {
         let settings = self.settings();
-        let share = scalability::coefficient(settings, self.context.history, &vertex.id);
-        let factor = factor.over(share).unwrap_or(factor);
-        let (factor, limit) = if settings.uses(Part::Curve) {
-            let (curve, now) = (self.curve(vertex), vertex.parallelism);
-            (curve.subtasks(now, factor), curve.limit(now, factor))
-        } else {
-            (factor, None)
-        };
         let factors = Factors {
             down: settings.scale_down_max_factor,
             up: settings.scale_up_max_factor,
         };
-        let fitted = fit(
-            vertex.parallelism,
-            factor,
-            factors,
-            &bounds(settings, vertex, self.evaluated.partitions),
-        );
-        Fitted {
-            limit: fitted.limit.or(limit),
-            ..fitted
-        }
-    }
-
-    fn curve(&self, vertex: &Vertex) -> Curve {
-        curve(self.curves, vertex, self.evaluated)
+        let (history, partitions) = (self.context.history, self.evaluated.partitions);
+        fitted(
+            (settings, history),
+            vertex,
+            &self.growth,
+            partitions,
+            (factor, factors),
+        )
     }
 
     /// Where the capacity lies, given how far the figures may be off. With profile `apache` they are
@@ -378,13 +364,9 @@ impl Subject<'_> {
     ) -> VertexVerdict {
         let evaluated = self.evaluated;
         let true_rate = evaluated.capacity.and_then(Capacity::rate);
-        let (from, to) = (vertex.parallelism, outcome.target);
         let expected = |rate| {
-            if self.settings().uses(Part::Curve) {
-                self.curve(vertex).expected(rate, from, to)
-            } else {
-                scaled_rate(rate, from, to)
-            }
+            self.growth
+                .expected(rate, vertex.parallelism, outcome.target)
         };
         let (lower, upper) = self.range(vertex, need).unzip();
         VertexVerdict {
@@ -452,10 +434,35 @@ pub(super) fn ineffective(
 }
 
 /// How the vertex' capacity grows with its subtasks.
-pub(crate) fn curve(curves: &Curves, vertex: &Vertex, evaluated: &Evaluated) -> Curve {
-    Curve {
-        hot: evaluated.hot,
-        ..curves.get(&vertex.id).cloned().unwrap_or_default()
+pub(crate) fn growth(
+    settings: &Settings,
+    curves: &Curves,
+    vertex: &Vertex,
+    evaluated: &Evaluated,
+) -> Growth {
+    if !settings.uses(Part::Curve) {
+        return Growth::EVEN;
+    }
+    let known = curves.get(&vertex.id).cloned().unwrap_or_default();
+    known.growth(evaluated.hot)
+}
+
+/// The whole number of subtasks for so many times the present capacity, what was learned of past rescales included.
+pub(crate) fn fitted(
+    (settings, history): (&Settings, &History),
+    vertex: &Vertex,
+    growth: &Growth,
+    partitions: Option<u32>,
+    (factor, factors): (Ratio, Factors),
+) -> Fitted {
+    let share = scalability::coefficient(settings, history, &vertex.id);
+    let factor = factor.over(share).unwrap_or(factor);
+    let now = vertex.parallelism;
+    let bounds = bounds(settings, vertex, partitions);
+    let fitted = fit(now, growth.subtasks(now, factor), factors, &bounds);
+    Fitted {
+        limit: fitted.limit.or_else(|| growth.limit(now, factor)),
+        ..fitted
     }
 }
 

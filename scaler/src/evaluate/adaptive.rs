@@ -198,10 +198,11 @@ fn evidence(
     changed: bool,
 ) -> Evidence {
     let window = signed(settings.metrics_window);
+    let full = window * 4 / 5;
     let clear = if settings.uses(Part::Early) {
         (window / 2).min(CLEAR)
     } else {
-        window * 4 / 5
+        full
     };
     let readable = || sources(topology, all).filter(|series| !series.intervals.is_empty());
     let span = readable()
@@ -219,7 +220,7 @@ fn evidence(
             need: clear,
             changed,
         }
-    } else if have.as_secs_f64() < 0.8 * window.as_secs_f64() {
+    } else if have < full {
         Evidence::Clear
     } else {
         Evidence::Full

@@ -129,6 +129,14 @@ impl Stage {
         }
     }
 
+    /// More subtasks than this have nothing to do, for want of partitions or key groups.
+    pub fn most(&self) -> u32 {
+        self.partitions
+            .unwrap_or(u32::MAX)
+            .min(self.max_parallelism)
+            .max(1)
+    }
+
     /// What `subtasks` of it can process in a second, all of them fed.
     pub fn capacity(&self, subtasks: u32) -> f64 {
         // Readers beyond the partitions stand idle.

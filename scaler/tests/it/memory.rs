@@ -62,38 +62,20 @@ fn what_does_not_fit_is_not_cut_but_left_alone() {
 
 #[test]
 fn readings_that_are_no_sizes_tune_nothing() {
+    let heap = |heap| Usage { heap, ..usage() };
+    let metaspace = |metaspace| Usage {
+        metaspace,
+        ..usage()
+    };
     for odd in [f64::NAN, f64::INFINITY, -1.0, 0.0] {
-        assert_eq!(
-            tuned(
-                Usage {
-                    heap: odd,
-                    ..usage()
-                },
-                "4 gb"
-            ),
-            None
-        );
-        assert_eq!(
-            tuned(
-                Usage {
-                    metaspace: odd,
-                    ..usage()
-                },
-                "4 gb"
-            ),
-            None
-        );
+        assert_eq!(tuned(heap(odd), "4 gb"), None);
+        assert_eq!(tuned(metaspace(odd), "4 gb"), None);
     }
-    assert_eq!(
-        tuned(
-            Usage {
-                managed: f64::NAN,
-                ..usage()
-            },
-            "4 gb"
-        ),
-        None
-    );
+    let managed = Usage {
+        managed: f64::NAN,
+        ..usage()
+    };
+    assert_eq!(tuned(managed, "4 gb"), None);
 }
 
 #[test]
