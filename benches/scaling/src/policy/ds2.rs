@@ -123,10 +123,7 @@ fn targets(job: &Job, before: &Sample, after: &Sample) -> BTreeMap<VertexId, u32
         outputs.push(rate * selectivity);
         if read > 0.0 && useful > 0.0 {
             let one = read / useful;
-            let most = stage
-                .partitions
-                .unwrap_or(u32::MAX)
-                .min(stage.max_parallelism);
+            let most = stage.most();
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,

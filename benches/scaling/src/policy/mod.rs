@@ -31,14 +31,19 @@ pub trait Contestant {
 
 /// Rescales all vertices to the same number of subtasks, each as far as its key groups and partitions allow.
 fn all_to(job: &mut Job, subtasks: u32) {
-    let overrides = job.model().stages.iter().filter_map(|stage| {
-        let most = stage
-            .partitions
-            .unwrap_or(u32::MAX)
-            .min(stage.max_parallelism);
-        let id = VertexId::new(&stage.name).ok()?;
-        Some((id, subtasks.clamp(1, most.max(1))))
-    });
-    let overrides = overrides.collect();
+    let stages = &job.model().stages;
+    let each: Vec<u32> = stages
+        .iter()
+        .map(|stage| subtasks.clamp(1, stage.most()))
+        .collect();
+    rescale(job, &each);
+}
+
+/// Rescales the vertices, by position.
+fn rescale(job: &mut Job, subtasks: &[u32]) {
+    let stages = job.model().stages.iter().zip(subtasks);
+    let overrides = stages
+        .filter_map(|(stage, n)| Some((VertexId::new(&stage.name).ok()?, *n)))
+        .collect();
     job.rescale(&overrides);
 }

@@ -4,12 +4,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use flink_scaler::{
-    VertexId,
-    simulate::{Fault, Job, Model},
-};
+use flink_scaler::simulate::{Fault, Job, Model};
 
-use super::Contestant;
+use super::{Contestant, rescale};
 use crate::{contest::Weights, workload::Workload};
 
 /// The plan may change so often, in seconds.
@@ -41,11 +38,7 @@ fn vector(model: &Model, rates: &BTreeMap<usize, f64>) -> Vec<u32> {
                 .sum()
         };
         outputs.push(rate * stage.selectivity);
-        let most = stage
-            .partitions
-            .unwrap_or(u32::MAX)
-            .min(stage.max_parallelism)
-            .min(200);
+        let most = stage.most().min(200);
         subtasks.push(stage.enough(rate, most));
     }
     subtasks
@@ -108,7 +101,7 @@ impl Contestant for Peak {
 
     fn look(&mut self, job: &mut Job) -> Result<()> {
         if job.seconds() < 2.0 {
-            apply(job, &self.0);
+            rescale(job, &self.0);
         }
         Ok(())
     }
@@ -242,25 +235,9 @@ impl Contestant for Plan {
             .get(self.next)
             .filter(|(at, _)| *at <= job.seconds())
         {
-            let subtasks = subtasks.clone();
-            apply(job, &subtasks);
+            rescale(job, subtasks);
             self.next += 1;
         }
         Ok(())
     }
-}
-
-fn apply(job: &mut Job, subtasks: &[u32]) {
-    let names: Vec<String> = job
-        .model()
-        .stages
-        .iter()
-        .map(|stage| stage.name.clone())
-        .collect();
-    let overrides = names
-        .iter()
-        .zip(subtasks)
-        .filter_map(|(name, n)| Some((VertexId::new(name).ok()?, *n)))
-        .collect();
-    job.rescale(&overrides);
 }
