@@ -13,6 +13,7 @@ use kube::{Api, Client};
 
 use crate::config::FlinkConfig;
 use crate::deadline::deadline;
+use crate::domain::scaler_settings;
 use crate::resources::names;
 
 /// A resource, as the user names it.
@@ -123,13 +124,9 @@ impl Stored {
         let own = own
             .map(|map| FlinkConfig::flatten(&map.0))
             .unwrap_or_default();
-        let own: BTreeMap<String, String> = own
-            .iter()
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
         let state = status.and_then(|status| status.lifecycle_state);
-        Some(match flink_scaler::Settings::parse(&own) {
-            Ok(settings) if settings.is_off() => format!(
+        Some(match scaler_settings(&own) {
+            Ok((settings, _)) if settings.is_off() => format!(
                 "the autoscaler is off for {title}; set job.autoscaler.mode: recommend in its flinkConfiguration"
             ),
             Ok(_) => format!(

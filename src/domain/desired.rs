@@ -255,9 +255,11 @@ fn advice(own: &FlinkConfig, violations: &[Violation]) -> Vec<String> {
         .collect()
 }
 
+/// Options as the configuration has them.
 type Options = BTreeMap<String, String>;
 
-fn scaler_settings(
+/// The autoscaler's settings in this configuration, and the options they are read from.
+pub fn scaler_settings(
     config: &FlinkConfig,
 ) -> Result<(flink_scaler::Settings, Options), Vec<flink_scaler::SettingsError>> {
     let own = config

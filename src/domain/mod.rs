@@ -22,7 +22,7 @@ mod validate;
 
 pub use change::{Change, SpecChange, change_of};
 pub use decide::{decide, needs};
-pub use desired::{Desired, FINALIZER, Identity, Settings};
+pub use desired::{Desired, FINALIZER, Identity, Settings, scaler_settings};
 pub use draft::with_error;
 pub use lifecycle::lifecycle_of;
 pub use observed::{
