@@ -107,14 +107,20 @@ fn to_a_millionth(mut sample: Sample) -> Sample {
     sample
 }
 
-#[tokio::test]
-async fn a_simulated_job_is_read_as_it_is() {
+/// A job, and the server that answers for it.
+async fn served() -> (Simulated, MockServer) {
     let server = MockServer::start().await;
     let simulated = Simulated::new();
     Mock::given(any())
         .respond_with(simulated.clone())
         .mount(&server)
         .await;
+    (simulated, server)
+}
+
+#[tokio::test]
+async fn a_simulated_job_is_read_as_it_is() {
+    let (simulated, server) = served().await;
     let client = client(&server);
     for minutes in [1, 4, 30] {
         simulated.with(|job| job.pass(SignedDuration::from_mins(minutes)));
@@ -134,12 +140,7 @@ async fn a_simulated_job_is_read_as_it_is() {
 
 #[tokio::test]
 async fn a_job_that_restarts_has_no_start_and_no_readings() {
-    let server = MockServer::start().await;
-    let simulated = Simulated::new();
-    Mock::given(any())
-        .respond_with(simulated.clone())
-        .mount(&server)
-        .await;
+    let (simulated, server) = served().await;
     let sink = VertexId::new("sink").unwrap();
     simulated.with(|job| {
         job.pass(SignedDuration::from_mins(5));
