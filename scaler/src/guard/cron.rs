@@ -5,7 +5,7 @@
 //! The rule: an expression is understood in full or refused. Days of the week count from Sunday, 1.
 //! Tests are below.
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 
 const MONTHS: [&str; 12] = [
     "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
@@ -101,10 +101,59 @@ impl Cron {
         is_in(&self.second, at.second().into())
             && is_in(&self.minute, at.minute().into())
             && is_in(&self.hour, at.hour().into())
-            && is_in(&self.month, at.month().into())
-            && is_in(&self.year, at.year())
-            && self.day.matches(at.date(), number(at.day()))
-            && self.weekday.matches(at.date(), weekday(at.date()))
+            && self.matches_day(at.date())
+    }
+}
+
+impl Cron {
+    /// The first second after this instant that matches; `None` if there is none for a hundred years.
+    pub fn next_after(&self, after: DateTime) -> Option<DateTime> {
+        const DAYS: u32 = 36_525;
+        let mut date = after.date();
+        let mut earliest = Some(after.time());
+        for _ in 0..DAYS {
+            if self.matches_day(date)
+                && let Some(time) = self.first_time(earliest)
+            {
+                return Some(date.to_datetime(time));
+            }
+            date = date.tomorrow().ok()?;
+            earliest = None;
+        }
+        None
+    }
+
+    fn matches_day(&self, date: Date) -> bool {
+        self.month.contains(&number(date.month()))
+            && u32::try_from(date.year()).is_ok_and(|year| self.year.contains(&year))
+            && self.day.matches(date, number(date.day()))
+            && self.weekday.matches(date, weekday(date))
+    }
+
+    /// The first time of a day after `after`, or of the whole day.
+    fn first_time(&self, after: Option<Time>) -> Option<Time> {
+        let sorted = |numbers: &Numbers| {
+            let mut sorted: Vec<i8> = numbers
+                .iter()
+                .filter_map(|n| i8::try_from(*n).ok())
+                .collect();
+            sorted.sort_unstable();
+            sorted
+        };
+        let (hours, minutes, seconds) = (
+            sorted(&self.hour),
+            sorted(&self.minute),
+            sorted(&self.second),
+        );
+        let late_enough = |time: &Time| after.is_none_or(|after| *time > after);
+        hours.iter().find_map(|hour| {
+            minutes.iter().find_map(|minute| {
+                let times = seconds
+                    .iter()
+                    .filter_map(|second| Time::new(*hour, *minute, *second, 0).ok());
+                times.into_iter().find(late_enough)
+            })
+        })
     }
 }
 
@@ -266,6 +315,57 @@ mod tests {
         ] {
             assert_eq!(matches(cron, at), expected, "{cron} at {at}");
         }
+    }
+
+    #[test]
+    fn the_next_time_is_the_first_that_matches() {
+        for (cron, after, expected) in [
+            (
+                "0 0/15 * * * ?",
+                "2026-11-26T10:45:00",
+                "2026-11-26T11:00:00",
+            ),
+            (
+                "0 0/15 * * * ?",
+                "2026-11-26T10:44:59.5",
+                "2026-11-26T10:45:00",
+            ),
+            ("0 30 2 * * ?", "2026-11-26T02:30:00", "2026-11-27T02:30:00"),
+            (
+                "30 59 23 L * ?",
+                "2026-02-28T23:59:30",
+                "2026-03-31T23:59:30",
+            ),
+            (
+                "0 0 12 ? * MON",
+                "2026-12-31T12:00:00",
+                "2027-01-04T12:00:00",
+            ),
+            ("0 0 0 29 2 ?", "2026-11-26T00:00:00", "2028-02-29T00:00:00"),
+            (
+                "0 0 22-1 * * ?",
+                "2026-11-26T23:30:00",
+                "2026-11-27T00:00:00",
+            ),
+        ] {
+            let next = Cron::parse(cron)
+                .unwrap()
+                .next_after(after.parse().unwrap());
+            assert_eq!(
+                next,
+                Some(expected.parse().unwrap()),
+                "{cron} after {after}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_expression_of_the_past_has_no_next_time() {
+        let past = Cron::parse("0 0 0 * * ? 2025").unwrap();
+        assert_eq!(
+            past.next_after("2026-01-01T00:00:00".parse().unwrap()),
+            None
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The rule: from what could not be read follows no rescale. All vetoes are reported, not only the
 //! first, so that a person sees what must happen before anything does. Tests are in `tests/it/guards.rs`.
 
-mod cron;
+pub mod cron;
 pub mod periods;
 
 use jiff::{SignedDuration, Timestamp};
