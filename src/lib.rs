@@ -18,4 +18,6 @@ pub mod resources;
 pub mod run;
 pub mod scaler_memory;
 pub mod serve;
+pub mod snapshots;
 pub mod telemetry;
+pub mod watch;

@@ -7,24 +7,24 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use futures::FutureExt;
-use k8s_openapi::api::apps::v1::Deployment;
 use kube::client::ClientBuilder;
-use kube::runtime::{WatchStreamExt, reflector, watcher};
-use kube::{Api, Client, Config};
+use kube::{Client, Config};
 
 use crate::act::Actor;
 use crate::clock::Clock;
 use crate::config::load::{self, Sources};
 use crate::config::{Defaults, FlinkConfig, options};
-use crate::controllers::{self, Context};
+use crate::controllers::{self, Context, Scope};
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
 use crate::observe::Observer;
 use crate::scaler_memory::ScalerMemories;
 use crate::serve::{self, Health};
+use crate::snapshots::Snapshots;
 use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::metrics::{ApiLayer, Identity};
+use crate::watch::Watches;
 
 /// Options of `flink-operator run`.
 #[derive(Debug, Args)]
@@ -105,12 +105,26 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
     let servers = servers(args, &config, &health, &metrics, &stop).await?;
     let mut controllers = tokio::task::JoinSet::new();
     for namespace in namespaces {
-        let deployments = watch_job_managers(&client, namespace.as_deref(), &health, &metrics);
+        let parallelism: i32 = config.get(&options::RECONCILE_PARALLELISM)?;
+        let scope = Scope {
+            namespace,
+            selector: config.get(&options::LABEL_SELECTOR)?,
+            concurrency: u16::try_from(parallelism).unwrap_or(0),
+        };
+        let watches = Watches {
+            client: &client,
+            scope: &scope,
+            health: &health,
+            metrics: &metrics,
+        };
+        let snapshots = Snapshots::default();
+        let installed = watches.snapshots(&snapshots).await;
         let memories = ScalerMemories::default();
         let observer = Observer {
             client: client.clone(),
             flink: flink.clone(),
-            deployments: Some(deployments),
+            deployments: Some(watches.job_managers()),
+            snapshots,
             memories: memories.clone(),
             clock: clock.clone(),
         };
@@ -127,16 +141,21 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
             defaults.clone(),
             metrics.clone(),
         ));
-        let parallelism: i32 = config.get(&options::RECONCILE_PARALLELISM)?;
         tracing::info!(
-            namespace = namespace.as_deref().unwrap_or("(all)"),
+            namespace = scope.namespace.as_deref().unwrap_or("(all)"),
             "watching"
         );
-        controllers.spawn(controllers::run(
+        if installed {
+            controllers.spawn(controllers::snapshots(
+                client.clone(),
+                scope.clone(),
+                Arc::clone(&context),
+                stop.clone(),
+            ));
+        }
+        controllers.spawn(controllers::deployments(
             client.clone(),
-            namespace,
-            config.get(&options::LABEL_SELECTOR)?,
-            u16::try_from(parallelism).unwrap_or(0),
+            scope,
             context,
             stop.clone(),
         ));
@@ -252,44 +271,4 @@ fn claim(
         claim.clone(),
     ));
     Ok(claim)
-}
-
-/// Keep JobManager Deployments in memory, so that a pass at rest asks the API server nothing.
-fn watch_job_managers(
-    client: &Client,
-    namespace: Option<&str>,
-    health: &Health,
-    metrics: &Metrics,
-) -> reflector::Store<Deployment> {
-    use futures::StreamExt;
-    let api: Api<Deployment> = namespace.map_or_else(
-        || Api::all(client.clone()),
-        |namespace| Api::namespaced(client.clone(), namespace),
-    );
-    let (store, writer) = reflector::store();
-    let (health, metrics) = (health.clone(), metrics.clone());
-    health.watch_begun("Deployment", tokio::time::Instant::now());
-    let stream = watcher(
-        api,
-        watcher::Config::default().labels(controllers::JOB_MANAGERS),
-    )
-    .default_backoff()
-    .modify(|deployment| deployment.metadata.managed_fields = None)
-    .reflect(writer);
-    tokio::spawn(stream.for_each(move |event| {
-        match event {
-            Ok(_) => health.watch_alive("Deployment"),
-            Err(error) => {
-                metrics.watch_failed("Deployment");
-                health.watch_broken(
-                    "Deployment",
-                    &error.to_string(),
-                    tokio::time::Instant::now(),
-                );
-                tracing::warn!(%error, "the watch of JobManager Deployments broke");
-            }
-        }
-        futures::future::ready(())
-    }));
-    store
 }

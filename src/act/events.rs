@@ -98,6 +98,7 @@ fn component(component: Component) -> &'static str {
         Component::Operator => "Operator",
         Component::JobManagerDeployment => "JobManagerDeployment",
         Component::Job => "Job",
+        Component::Snapshot => "Snapshot",
     }
 }
 

@@ -2,25 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use flink_crds::FlinkDeployment;
-use kube::ResourceExt;
-
 use super::Error;
 use crate::domain::SavepointRequest;
-use crate::flink::{FlinkClient, FlinkRest};
-
-/// Flink's REST interface of this resource's cluster.
-fn rest(flink: &FlinkRest, object: &FlinkDeployment) -> FlinkClient {
-    flink.of(&object.namespace().unwrap_or_default(), &object.name_any())
-}
+use crate::flink::FlinkClient;
 
 /// Stop with a savepoint, under the recorded trigger id.
-pub async fn stop(
-    flink: &FlinkRest,
-    object: &FlinkDeployment,
-    request: &SavepointRequest,
-) -> Result<(), Error> {
-    rest(flink, object)
+pub async fn stop(client: &FlinkClient, request: &SavepointRequest) -> Result<(), Error> {
+    client
         .stop_with_savepoint(
             &request.job,
             &request.trigger,
@@ -33,8 +21,8 @@ pub async fn stop(
 }
 
 /// Cancel; a job that ended meanwhile is fine.
-pub async fn cancel(flink: &FlinkRest, object: &FlinkDeployment, job: &str) -> Result<(), Error> {
-    match rest(flink, object).cancel(job).await {
+pub async fn cancel(client: &FlinkClient, job: &str) -> Result<(), Error> {
+    match client.cancel(job).await {
         Err(error) if error.is_conflict() || error.is_not_found() => Ok(()),
         other => other.map_err(|source| Error::flink("cancel the job", source)),
     }
@@ -42,12 +30,10 @@ pub async fn cancel(flink: &FlinkRest, object: &FlinkDeployment, job: &str) -> R
 
 /// Set the most subtasks of each vertex; the least is lowered where it would be above.
 pub async fn rescale(
-    flink: &FlinkRest,
-    object: &FlinkDeployment,
+    client: &FlinkClient,
     job: &str,
     upper: &BTreeMap<String, u32>,
 ) -> Result<(), Error> {
-    let client = rest(flink, object);
     let failed = |source| Error::flink("rescale the job in place", source);
     let mut requirements = client.resource_requirements(job).await.map_err(failed)?;
     let before = requirements.clone();

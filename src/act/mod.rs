@@ -7,13 +7,18 @@ mod cluster;
 pub mod events;
 mod ha;
 mod job;
+mod metadata;
 mod scaler;
+pub mod snapshot;
 pub mod status;
 
+use std::fmt::Debug;
+
 use flink_crds::FlinkDeployment;
-use kube::api::{Api, Patch, PatchParams};
-use kube::core::{ApiResource, gvk::GroupVersionKind};
+use kube::api::Api;
+use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 
 use crate::clock::Clock;
 use crate::config::ConfigError;
@@ -25,6 +30,20 @@ use crate::flink::{FlinkRest, RestError};
 use crate::leader::{Claim, NotLeader};
 use crate::scaler_memory::{Remembered, ScalerMemories};
 use crate::telemetry::logs::Chain;
+
+/// A kind of resource that has passes.
+pub trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned
+{
+}
+
+impl<K> Kind for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+{
+}
 
 /// Owner of the fields we apply.
 pub const FIELD_MANAGER: &str = "flink-operator";
@@ -44,7 +63,7 @@ pub enum Error {
         /// What was tried.
         action: &'static str,
         /// On which kind.
-        kind: &'static str,
+        kind: String,
         /// On which object.
         name: String,
         /// Why not.
@@ -57,6 +76,14 @@ pub enum Error {
         action: &'static str,
         /// Why not.
         source: Box<RestError>,
+    },
+    /// The files of a savepoint cannot be deleted.
+    #[error("failed to dispose of the savepoint {path}: {cause}")]
+    Disposal {
+        /// Where they are.
+        path: String,
+        /// Why not.
+        cause: String,
     },
     /// A pass took too long.
     #[error("the pass was given up after {seconds} s")]
@@ -76,23 +103,28 @@ impl From<NotLeader> for Error {
 }
 
 impl Error {
-    pub(crate) fn api(
-        action: &'static str,
-        kind: &'static str,
-        name: &str,
-        source: kube::Error,
-    ) -> Self {
+    pub(crate) fn api(action: &'static str, kind: &str, name: &str, source: kube::Error) -> Self {
         match &source {
-            kube::Error::Api(status) if status.code == 409 && kind == "FlinkDeployment" => {
+            // Another one wrote the resource the pass is about.
+            kube::Error::Api(status) if status.code == 409 && kind.starts_with("Flink") => {
                 Self::Conflict
             }
             _ => Self::Api {
                 action,
-                kind,
+                kind: kind.to_owned(),
                 name: name.to_owned(),
                 source: Box::new(source),
             },
         }
+    }
+
+    /// The same, of an object of kind `K`.
+    pub(crate) fn of<K: Resource<DynamicType = ()>>(
+        action: &'static str,
+        name: &str,
+        source: kube::Error,
+    ) -> Self {
+        Self::api(action, &K::kind(&()), name, source)
     }
 
     fn flink(action: &'static str, source: RestError) -> Self {
@@ -108,7 +140,7 @@ impl Error {
             Self::Conflict => "conflict",
             Self::NotLeader => "not-leader",
             Self::Api { .. } => "api",
-            Self::Flink { .. } => "flink",
+            Self::Flink { .. } | Self::Disposal { .. } => "flink",
             Self::Build(_) => "build",
             Self::Stuck { .. } => "stuck",
         }
@@ -122,7 +154,7 @@ impl Error {
                 matches!(source.as_ref(), kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422))
             }
             Self::Flink { source, .. } => source.is_refusal(),
-            Self::Conflict | Self::NotLeader | Self::Stuck { .. } => false,
+            Self::Conflict | Self::NotLeader | Self::Disposal { .. } | Self::Stuck { .. } => false,
         }
     }
 }
@@ -192,19 +224,19 @@ impl Actor {
             if step.writes() && !step.repeats() {
                 tracing::info!(%step, "step");
             }
-            self.take(object, step).await?;
+            self.take(object, plan, step).await?;
+        }
+        if let Some(afterwards) = &plan.afterwards {
+            let mut present = object.clone();
+            present.status = Some(plan.status.clone());
+            if written.is_some() {
+                present.metadata.resource_version.clone_from(written);
+            }
+            if let Some(version) = status::write(&self.client, &present, afterwards).await? {
+                *written = Some(version);
+            }
         }
         Ok(())
-    }
-
-    async fn announce(&self, object: &FlinkDeployment, announcement: &Announcement) {
-        tracing::info!(
-            reason = %announcement.reason,
-            warning = announcement.warning,
-            "{}",
-            announcement.message
-        );
-        events::write(&self.client, object, announcement, self.clock.now()).await;
     }
 
     /// A step was refused for good: people must see why in the status.
@@ -240,13 +272,13 @@ impl Actor {
     }
 
     /// Steps that follow from an old view must not be taken: ask for the present version first.
-    async fn still_current(&self, object: &FlinkDeployment) -> Result<(), Error> {
+    async fn still_current<K: Kind>(&self, object: &K) -> Result<(), Error> {
         let name = object.name_any();
-        let api: Api<FlinkDeployment> =
+        let api: Api<K> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let present = deadline(api.get_metadata(&name))
             .await
-            .map_err(|source| Error::api("read", "FlinkDeployment", &name, source))?;
+            .map_err(|source| Error::of::<K>("read", &name, source))?;
         if present.resource_version() == object.resource_version() {
             Ok(())
         } else {
@@ -254,16 +286,36 @@ impl Actor {
         }
     }
 
-    async fn take(&self, object: &FlinkDeployment, step: &Step) -> Result<(), Error> {
+    async fn announce<K: Kind>(&self, object: &K, announcement: &Announcement) {
+        tracing::info!(
+            reason = %announcement.reason,
+            warning = announcement.warning,
+            "{}",
+            announcement.message
+        );
+        events::write(&self.client, object, announcement, self.clock.now()).await;
+    }
+
+    async fn take(&self, object: &FlinkDeployment, plan: &Plan, step: &Step) -> Result<(), Error> {
+        let flink = || {
+            self.flink
+                .at(&object.namespace().unwrap_or_default(), &plan.cluster)
+        };
         match step {
-            Step::AddFinalizer => self.finalizer(object, true).await,
-            Step::RemoveFinalizer => self.finalizer(object, false).await,
+            Step::AddFinalizer => metadata::finalizer(&self.client, object, FINALIZER, true).await,
+            Step::RemoveFinalizer => {
+                metadata::finalizer(&self.client, object, FINALIZER, false).await
+            }
             Step::Deploy(deployment) => cluster::deploy(&self.client, object, deployment).await,
             Step::DeleteCluster => cluster::delete(&self.client, object).await,
             Step::DeleteHaMetadata => ha::delete(&self.client, object).await,
-            Step::StopWithSavepoint(request) => job::stop(&self.flink, object, request).await,
-            Step::Cancel { job } => job::cancel(&self.flink, object, job).await,
-            Step::Rescale { job, upper } => job::rescale(&self.flink, object, job, upper).await,
+            Step::StopWithSavepoint(request) => job::stop(&flink(), request).await,
+            Step::Cancel { job } => job::cancel(&flink(), job).await,
+            Step::Rescale { job, upper } => job::rescale(&flink(), job, upper).await,
+            Step::MakeSnapshot(new) => snapshot::make(&self.client, object, new).await,
+            Step::DeleteSnapshot(name) => snapshot::delete(&self.client, object, name).await,
+            Step::TakeSnapshot(request) => snapshot::take(&flink(), request).await,
+            Step::DisposeSavepoint(path) => snapshot::dispose(&flink(), path).await,
             Step::KeepScaler(memory) => self.keep(object, memory).await,
             Step::ForgetScaler => {
                 let namespace = object.namespace().unwrap_or_default();
@@ -290,43 +342,4 @@ impl Actor {
         self.memories.put(&namespace, &name, remembered);
         Ok(())
     }
-
-    async fn finalizer(&self, object: &FlinkDeployment, add: bool) -> Result<(), Error> {
-        let name = object.name_any();
-        let mut finalizers = object.finalizers().to_vec();
-        finalizers.retain(|finalizer| finalizer != FINALIZER);
-        if add {
-            finalizers.push(FINALIZER.to_owned());
-        }
-        let patch = serde_json::json!({ "metadata": {
-            "finalizers": finalizers,
-            "resourceVersion": object.resource_version(),
-        }});
-        let api: Api<FlinkDeployment> =
-            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        match deadline(api.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(patch)))
-            .await
-        {
-            Err(kube::Error::Api(status)) if status.code == 404 && !add => Ok(()),
-            Err(source) => Err(Error::api(
-                "set the finalizer of",
-                "FlinkDeployment",
-                &name,
-                source,
-            )),
-            Ok(_) => Ok(()),
-        }
-    }
-}
-
-/// The kind, for calls that go without its Rust type.
-pub(crate) fn deployment_kind() -> ApiResource {
-    ApiResource::from_gvk_with_plural(
-        &GroupVersionKind::gvk(
-            &FlinkDeployment::group(&()),
-            &FlinkDeployment::version(&()),
-            &FlinkDeployment::kind(&()),
-        ),
-        &FlinkDeployment::plural(&()),
-    )
 }

@@ -45,6 +45,8 @@ flink_options! {
     CHECKPOINT_TIMEOUT: Duration = "execution.checkpointing.timeout" or "10 min";
     /// Smallest pause between two checkpoints.
     CHECKPOINT_MIN_PAUSE: Duration = "execution.checkpointing.min-pause" or "0 ms";
+    /// Number of completed checkpoints whose files Flink keeps.
+    CHECKPOINTS_RETAINED: i32 = "execution.checkpointing.num-retained" or "1" ["state.checkpoints.num-retained"];
     /// Number of failed checkpoints a job survives.
     CHECKPOINT_TOLERABLE_FAILURES: i32 = "execution.checkpointing.tolerable-failed-checkpoints" or "0";
     /// Port of the REST interface.

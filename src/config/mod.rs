@@ -19,6 +19,7 @@ mod option;
 pub mod options;
 mod quantity;
 pub mod render;
+mod schedule;
 mod size;
 pub mod split;
 mod unknown;
@@ -38,6 +39,7 @@ pub use self::{
     option::{ConfigOption, Row, Scope},
     options::Propagation,
     quantity::parse as quantity,
+    schedule::{Blackout, Schedule},
     size::{MIB, Memory},
     unknown::{Unknown, invalid_values, is_ours, unknown_keys},
     value::{Interval, Value},

@@ -7,6 +7,7 @@ use flink_crds::{CheckpointType, SavepointFormatType};
 
 use super::{
     option::{ConfigOption, Row, Scope},
+    schedule::{Blackout, Schedule},
     value::{Interval, Value, choice},
 };
 
@@ -222,9 +223,11 @@ options! {
         "Time between two looks while something is in progress: a start, a savepoint, a cancellation.";
     REST_READY_DELAY: Duration, Process, "observer.rest-ready.delay" = "10 s",
         "Time between the first answer of the JobManager and its being ready.";
-    PERIODIC_CHECKPOINT_INTERVAL: Option<String>, Resource, "periodic.checkpoint.interval",
+    PERIODIC_CHECKPOINT_INTERVAL: Option<Schedule>, Resource, "periodic.checkpoint.interval",
         "How often the operator triggers a checkpoint: a duration or a cron expression.";
-    PERIODIC_SAVEPOINT_INTERVAL: Option<String>, Resource, "periodic.savepoint.interval",
+    PERIODIC_BLACKOUT_PERIODS: Option<Blackout>, Resource, "periodic.snapshot.blackout.periods",
+        "When the operator triggers no periodic snapshot; one that falls due is taken after it.";
+    PERIODIC_SAVEPOINT_INTERVAL: Option<Schedule>, Resource, "periodic.savepoint.interval",
         "How often the operator triggers a savepoint: a duration or a cron expression.";
     POD_TEMPLATE_MERGE_BY_NAME: bool, Resource, "pod-template.merge-arrays-by-name" = "false",
         "Whether lists in pod templates are merged by the names of their elements rather than by position.";

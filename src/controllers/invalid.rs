@@ -1,27 +1,32 @@
 //! A resource that cannot even be read as its kind: say so in its status, and leave all else alone.
 
-use flink_crds::FlinkDeployment;
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ApiResource, Patch, PatchParams};
 use kube::core::error_boundary::InvalidObject;
+use kube::core::metadata::PartialObjectMetaExt;
 use kube::runtime::controller::Action;
 
+use super::Managed;
 use crate::act::{self, Actor};
 use crate::deadline::deadline;
 
 /// Record the mistake in the status of the object.
-pub async fn report(actor: &Actor, invalid: &InvalidObject) -> Result<Action, act::Error> {
+pub async fn report<K: Managed>(
+    actor: &Actor,
+    invalid: &InvalidObject,
+) -> Result<Action, act::Error> {
     actor.claim.check()?;
     let message = format!(
         "The resource cannot be read: {}. Correct the field it names; the running job is left as it is.",
         invalid.error
     );
-    let error = serde_json::json!({ "type": "ValidationError", "message": message }).to_string();
+    let error = K::error_text("ValidationError", &message);
     let name = invalid.metadata.name.clone().unwrap_or_default();
     let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
+    let kind = ApiResource::erase::<K>(&());
     let api: Api<kube::core::DynamicObject> =
-        Api::namespaced_with(actor.client.clone(), &namespace, &act::deployment_kind());
-    let failed = |source| act::Error::api("write the status of", "FlinkDeployment", &name, source);
+        Api::namespaced_with(actor.client.clone(), &namespace, &kind);
+    let failed = |source| act::Error::of::<K>("write the status of", &name, source);
     let present = deadline(api.get_opt(&name)).await.map_err(failed)?;
     let Some(present) = present else {
         return Ok(Action::await_change());
@@ -45,10 +50,7 @@ pub async fn report(actor: &Actor, invalid: &InvalidObject) -> Result<Action, ac
         object.name = name,
         "{message}"
     );
-    let subject = FlinkDeployment {
-        metadata: invalid.metadata.clone(),
-        ..FlinkDeployment::new(&name, flink_crds::FlinkDeploymentSpec::default())
-    };
+    let subject = invalid.metadata.clone().into_response_partial::<K>();
     let announcement = crate::domain::Announcement {
         warning: true,
         reason: crate::domain::Reason::ValidationError,

@@ -5,11 +5,15 @@
 mod context;
 mod deployment;
 mod invalid;
+mod passes;
 mod retry;
 mod scaling;
+mod snapshot;
 
 /// Selects JobManager Deployments, our own and those of the Java operator.
 pub const JOB_MANAGERS: &str = "component=jobmanager";
 
 pub use context::Context;
-pub use deployment::{pass, run};
+pub use deployment::run as deployments;
+pub use passes::{Managed, Scope, pass, scoped};
+pub use snapshot::run as snapshots;

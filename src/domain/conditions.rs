@@ -34,28 +34,28 @@ pub fn set(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     let error = error_message(&draft.status);
     let mut next = Vec::new();
     if let Some((on, reason, message)) = running(&draft.status, desired.is_application()) {
-        next.push(("Running", on, reason, message));
+        next.push(Fact::new("Running", on, &reason, message));
     }
-    next.push((
+    next.push(Fact::new(
         "Ready",
         serving,
-        camel(&lifecycle.to_string()),
+        &camel(&lifecycle.to_string()),
         error.clone().unwrap_or_default(),
     ));
-    next.push((
+    next.push(Fact::new(
         "Reconciling",
         busy,
-        doing,
+        &doing,
         if busy {
             waiting.clone().unwrap_or_default()
         } else {
             String::new()
         },
     ));
-    next.push((
+    next.push(Fact::new(
         "Stalled",
         failed,
-        if failed {
+        &if failed {
             stalled_reason(desired, &draft.status)
         } else {
             "Progressing".to_owned()
@@ -67,13 +67,8 @@ pub fn set(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         },
     ));
     let old = draft.status.conditions.take().unwrap_or_default();
-    draft.status.conditions = Some(
-        next.into_iter()
-            .map(|(kind, on, reason, message)| {
-                condition(&old, kind, on, &reason, message, desired, observed.now)
-            })
-            .collect(),
-    );
+    let generation = Some(desired.identity.generation);
+    draft.status.conditions = Some(conditions(&old, next, generation, observed.now));
 }
 
 fn stalled_reason(desired: &Desired, status: &FlinkDeploymentStatus) -> String {
@@ -83,30 +78,51 @@ fn stalled_reason(desired: &Desired, status: &FlinkDeploymentStatus) -> String {
     error_field(status, "type").unwrap_or_else(|| "Failed".to_owned())
 }
 
-fn condition(
-    old: &[Condition],
-    kind: &str,
+/// One condition before it is known since when it is so.
+pub struct Fact {
+    kind: &'static str,
     on: bool,
-    reason: &str,
+    reason: String,
     message: String,
-    desired: &Desired,
-    now: Timestamp,
-) -> Condition {
-    let status = if on { "True" } else { "False" };
-    let since = old
-        .iter()
-        .find(|condition| condition.type_ == kind && condition.status == status)
-        .map_or(Time(now), |condition| {
-            condition.last_transition_time.clone()
-        });
-    Condition {
-        type_: kind.to_owned(),
-        status: status.to_owned(),
-        reason: reason.to_owned(),
-        message,
-        last_transition_time: since,
-        observed_generation: Some(desired.identity.generation),
+}
+
+impl Fact {
+    /// Condition `kind` is `on`, for this reason.
+    pub fn new(kind: &'static str, on: bool, reason: &str, message: String) -> Self {
+        Self {
+            kind,
+            on,
+            reason: reason.to_owned(),
+            message,
+        }
     }
+}
+
+/// The conditions these facts make, after `old` ones.
+pub fn conditions(
+    old: &[Condition],
+    facts: impl IntoIterator<Item = Fact>,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let condition = |fact: Fact| {
+        let status = if fact.on { "True" } else { "False" };
+        let since = old
+            .iter()
+            .find(|condition| condition.type_ == fact.kind && condition.status == status)
+            .map_or(Time(now), |condition| {
+                condition.last_transition_time.clone()
+            });
+        Condition {
+            type_: fact.kind.to_owned(),
+            status: status.to_owned(),
+            reason: fact.reason,
+            message: fact.message,
+            last_transition_time: since,
+            observed_generation: generation,
+        }
+    };
+    facts.into_iter().map(condition).collect()
 }
 
 fn running(status: &FlinkDeploymentStatus, application: bool) -> Option<(bool, String, String)> {
@@ -145,7 +161,7 @@ fn error_message(status: &FlinkDeploymentStatus) -> Option<String> {
 }
 
 /// `ROLLED_BACK` to `RolledBack`: a valid reason token.
-fn camel(upper: &str) -> String {
+pub fn camel(upper: &str) -> String {
     upper
         .split('_')
         .flat_map(|word| {

@@ -10,10 +10,13 @@ use flink_crds::{
     FlinkDeployment, FlinkDeploymentSpec, FlinkDeploymentStatus, FlinkVersion, JobState,
     ReconciliationState, SavepointFormatType, UpgradeMode,
 };
+use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::ClusterAddress;
 use super::parallelism::{overrides_in, with_overrides};
 use super::recorded::{Recorded, last_reconciled};
+use super::snapshot::SnapshotSettings;
 use super::validate::{Violation, validate};
 use crate::config::effective::effective;
 use crate::config::{
@@ -36,6 +39,8 @@ pub struct Identity {
     pub uid: String,
     /// The generation of its spec.
     pub generation: i64,
+    /// When it was made.
+    pub created: Option<Timestamp>,
     /// It is being deleted.
     pub deleting: bool,
     /// Our finalizer is on it.
@@ -65,6 +70,8 @@ pub struct Desired {
     pub deploy_config: FlinkConfig,
     /// Logging files of the pods, by name.
     pub log_files: BTreeMap<String, String>,
+    /// Those of its labels by which this operator selects what it looks after.
+    pub selected_labels: BTreeMap<String, String>,
     /// Settings in force: the deployed spec's, with the user's present operator keys over them.
     pub settings: Settings,
 }
@@ -96,7 +103,8 @@ impl Desired {
             violations.push(Violation::from(&error));
             Settings::read(&running, &running, recorded.as_ref())
         });
-        let settings = settings.unwrap_or_else(|_| Settings::defaults(recorded.as_ref()));
+        let mut settings = settings.unwrap_or_else(|_| Settings::defaults(recorded.as_ref()));
+        settings.snapshots = settings.snapshots.within(defaults.operator());
         let (scaler, scaler_options) = scaler_settings(&asked).unwrap_or_else(|errors| {
             violations.extend(errors.iter().map(Violation::from));
             scaler_settings(&running).unwrap_or_default()
@@ -124,10 +132,20 @@ impl Desired {
                 defaults,
             )
             .clone(),
+            selected_labels: selected(object.labels(), defaults),
             identity,
             spec,
             violations,
             settings,
+        }
+    }
+
+    /// Where the deployed cluster's REST interface is.
+    pub fn address(&self) -> ClusterAddress {
+        ClusterAddress {
+            name: self.identity.name.clone(),
+            port: self.settings.rest_port,
+            tls: self.settings.rest_tls,
         }
     }
 
@@ -212,6 +230,7 @@ impl Identity {
             name: object.name_any(),
             uid: object.uid().unwrap_or_default(),
             generation: object.metadata.generation.unwrap_or_default(),
+            created: object.creation_timestamp().map(|time| time.0),
             deleting: object.metadata.deletion_timestamp.is_some(),
             finalized: object.finalizers().iter().any(|name| name == FINALIZER),
         }
@@ -232,6 +251,22 @@ fn kept(recorded: &Recorded, status: &FlinkDeploymentStatus) -> FlinkDeploymentS
         job.state = Some(JobState::Running);
     }
     spec
+}
+
+/// The labels whose keys the operator's selector names.
+fn selected(labels: &BTreeMap<String, String>, defaults: &Defaults) -> BTreeMap<String, String> {
+    let selector = defaults.operator().get(&options::LABEL_SELECTOR);
+    let Ok(Some(selector)) = selector else {
+        return BTreeMap::new();
+    };
+    let is_key = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/');
+    let words: Vec<&str> = selector.split(|c| !is_key(c)).collect();
+    let named = |key: &&String| words.contains(&key.as_str());
+    labels
+        .iter()
+        .filter(|(key, _)| named(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 /// The keys a user wrote, flat.
@@ -344,6 +379,8 @@ pub struct Settings {
     pub fixed_job_id: Option<String>,
     /// Flink's version of the deployed cluster.
     pub deployed_version: Option<FlinkVersion>,
+    /// Snapshots: when they are taken, how many are kept.
+    pub snapshots: SnapshotSettings,
 }
 
 impl Settings {
@@ -381,6 +418,7 @@ impl Settings {
                 .max(1),
             fixed_job_id: desired.get(&flink::JOB_ID)?,
             deployed_version: recorded.and_then(|recorded| recorded.spec().flink_version),
+            snapshots: SnapshotSettings::read(desired)?,
         })
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use flink_crds::{
     FlinkDeploymentSpec, FlinkDeploymentStatus, FlinkJobState, JobManagerDeploymentStatus,
-    JobState, JobStatus, PendingKind, PendingOperation, ReconciliationState, Savepoint,
-    SavepointFormatType, SnapshotTriggerType, TaskManagerInfo, UpgradeMode,
+    JobState, JobStatus, PendingKind, PendingOperation, ReconciliationState, TaskManagerInfo,
+    UpgradeMode,
 };
 use flink_scaler::Verdict;
 use jiff::Timestamp;
@@ -20,6 +20,7 @@ pub struct Draft {
     /// The status to record.
     pub status: FlinkDeploymentStatus,
     steps: Vec<Step>,
+    afterwards: Option<Box<FlinkDeploymentStatus>>,
     events: Vec<Announcement>,
     waiting: Vec<Waiting>,
     look_again: Option<Duration>,
@@ -37,6 +38,7 @@ impl Draft {
         Self {
             status: status.clone(),
             steps: Vec::new(),
+            afterwards: None,
             events: Vec::new(),
             waiting: Vec::new(),
             look_again: None,
@@ -47,8 +49,10 @@ impl Draft {
     }
 
     /// The finished plan.
-    pub fn finish(self) -> Plan {
+    pub fn finish(self, desired: &Desired) -> Plan {
         Plan {
+            cluster: desired.address(),
+            afterwards: self.afterwards,
             status: self.status,
             steps: self.steps,
             events: self.events,
@@ -61,6 +65,13 @@ impl Draft {
     /// Do this, and look at the result soon.
     pub fn step(&mut self, step: Step) {
         self.steps.push(step);
+    }
+
+    /// Record this once the steps are done.
+    pub fn afterwards(&mut self, change: impl FnOnce(&mut FlinkDeploymentStatus)) {
+        let mut status = self.status.clone();
+        change(&mut status);
+        self.afterwards = Some(Box::new(status));
     }
 
     /// Whether anything is to be done already.
@@ -245,7 +256,7 @@ impl Draft {
     }
 
     /// The recorded spec, changed in place of the old text.
-    fn rewrite(&mut self, change: impl FnOnce(&mut flink_crds::JobSpec)) {
+    pub fn rewrite(&mut self, change: impl FnOnce(&mut flink_crds::JobSpec)) {
         let Some(recorded) = self.deployed() else {
             return;
         };
@@ -277,25 +288,6 @@ impl Draft {
     /// Record in which way the job is being stopped.
     pub fn set_recorded_mode(&mut self, mode: UpgradeMode) {
         self.rewrite(|job| job.upgrade_mode = Some(mode));
-    }
-
-    /// Note an upgrade savepoint where tools of the Java operator look for it.
-    pub fn note_savepoint(&mut self, now: Timestamp, path: &str, format: &str) {
-        let format = if format == "NATIVE" {
-            SavepointFormatType::Native
-        } else {
-            SavepointFormatType::Canonical
-        };
-        self.job()
-            .savepoint_info
-            .get_or_insert_default()
-            .last_savepoint = Some(Savepoint {
-            time_stamp: Some(now.as_millisecond()),
-            location: Some(path.to_owned()),
-            trigger_type: Some(SnapshotTriggerType::Upgrade),
-            format_type: Some(format),
-            ..Savepoint::default()
-        });
     }
 
     /// The JobManager is gone or down: whether its job runs is not known, unless it had ended.

@@ -18,10 +18,11 @@ mod parallelism;
 mod plan;
 mod recorded;
 mod sighting;
+pub mod snapshot;
 mod validate;
 
 pub use change::{Change, SpecChange, change_of};
-pub use decide::{decide, needs};
+pub use decide::{decide, needs, recorded_trigger};
 pub use desired::{Desired, FINALIZER, Identity, Settings, scaler_settings};
 pub use draft::with_error;
 pub use lifecycle::lifecycle_of;
@@ -30,8 +31,8 @@ pub use observed::{
     PodFailure, Pods, SavepointProgress, ScalerView, Vertex,
 };
 pub use plan::{
-    Announcement, Component, Deployment, Plan, Reason, SavepointRequest, ScalerMemory, Step,
-    Waiting,
+    Announcement, ClusterAddress, Component, Deployment, NewSnapshot, Plan, Reason,
+    SavepointRequest, ScalerMemory, Step, Waiting,
 };
 pub use recorded::LAST_STATE_PATH;
 pub use sighting::Sighting;

@@ -9,6 +9,7 @@ use flink_scaler::{CheckpointHealth, DecisionLog, History, JobGraph, Window};
 use jiff::Timestamp;
 
 use super::Sighting;
+use super::snapshot::{SnapshotProgress, SnapshotView};
 
 /// One look at the world.
 #[derive(Clone, Debug)]
@@ -25,6 +26,10 @@ pub struct Observed {
     pub ha: Sighting<HaMetadata>,
     /// The recorded savepoint operation; read while one is pending.
     pub savepoint: Sighting<SavepointProgress>,
+    /// Snapshot resources of the job; `Absent` where their kind is not installed.
+    pub snapshots: Sighting<Vec<SnapshotView>>,
+    /// The recorded request for a snapshot that is no resource; read while one is recorded.
+    pub snapshot: Sighting<SnapshotProgress>,
     /// Checkpoints of the recorded job; read when it ended or when last-state depends on their age.
     pub checkpoints: Sighting<Checkpoints>,
     /// Why the recorded job failed, as Flink tells it; read when it is `FAILED`.
@@ -49,6 +54,8 @@ impl Observed {
             jobs: Sighting::Unknown("there is no JobManager".to_owned()),
             ha: Sighting::Absent,
             savepoint: Sighting::not_read(),
+            snapshots: Sighting::Seen(Vec::new()),
+            snapshot: Sighting::not_read(),
             checkpoints: Sighting::not_read(),
             failure: None,
             cluster: None,
@@ -244,6 +251,8 @@ pub enum Need {
     Ha,
     /// The pending savepoint operation.
     Savepoint,
+    /// The recorded request for a snapshot.
+    Snapshot,
     /// Checkpoints, if the job has ended.
     CheckpointsWhenTerminal,
     /// Checkpoints in any case.

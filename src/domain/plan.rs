@@ -6,17 +6,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use flink_crds::FlinkDeploymentStatus;
+use flink_crds::{FlinkDeploymentStatus, FlinkStateSnapshotSpec};
 use flink_scaler::{DecisionLog, History, JobGraph, Verdict, VertexId, Window};
 
+use super::snapshot::SnapshotRequest;
 use crate::config::FlinkConfig;
 
 /// The outcome of deciding about one resource once.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Plan {
+    /// Where the cluster's REST interface is, for steps that ask Flink.
+    pub cluster: ClusterAddress,
     /// The status to record before any step; equal to the present one if nothing changed.
     pub status: FlinkDeploymentStatus,
+    /// The status once the steps are done, if it differs.
+    pub afterwards: Option<Box<FlinkDeploymentStatus>>,
     /// What to do now, in order; each step can be repeated without harm.
     pub steps: Vec<Step>,
     /// What to tell people.
@@ -27,6 +32,17 @@ pub struct Plan {
     pub look_again: Option<Duration>,
     /// What the autoscaler said, if it was asked.
     pub verdict: Option<Box<Verdict>>,
+}
+
+/// Where a cluster's REST interface is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterAddress {
+    /// Name of the FlinkDeployment.
+    pub name: String,
+    /// Its port.
+    pub port: u16,
+    /// It speaks TLS.
+    pub tls: bool,
 }
 
 /// One thing to do.
@@ -60,6 +76,25 @@ pub enum Step {
     KeepScaler(Box<ScalerMemory>),
     /// Forget all that the autoscaler knows.
     ForgetScaler,
+    /// Make a snapshot resource; one that is there is fine.
+    MakeSnapshot(Box<NewSnapshot>),
+    /// Delete a snapshot resource.
+    DeleteSnapshot(String),
+    /// Ask Flink for a snapshot that is no resource.
+    TakeSnapshot(SnapshotRequest),
+    /// Delete the files of a savepoint; files that are gone are fine.
+    DisposeSavepoint(String),
+}
+
+/// What [`Step::MakeSnapshot`] makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSnapshot {
+    /// Its name, the same for the same record in the status.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What it asks for.
+    pub spec: FlinkStateSnapshotSpec,
 }
 
 /// What [`Step::KeepScaler`] keeps.
@@ -147,6 +182,7 @@ pub enum Component {
     Operator,
     JobManagerDeployment,
     Job,
+    Snapshot,
 }
 
 /// Reasons of events, with the Java operator's names; `Container` carries Kubernetes' own reason.
@@ -168,6 +204,9 @@ pub enum Reason {
     UpgradeFailed,
     CheckpointNotFound,
     SavepointError,
+    CheckpointError,
+    SnapshotAbandoned,
+    SnapshotRemoved,
     Scaling,
     ScalingReport,
     ScalingConflict,
@@ -242,6 +281,10 @@ impl fmt::Display for Step {
             Self::KeepScaler(memory) if memory.store => f.write_str("StoreScaler"),
             Self::KeepScaler(_) => f.write_str("KeepScaler"),
             Self::ForgetScaler => f.write_str("ForgetScaler"),
+            Self::MakeSnapshot(snapshot) => write!(f, "MakeSnapshot {}", snapshot.name),
+            Self::DeleteSnapshot(name) => write!(f, "DeleteSnapshot {name}"),
+            Self::TakeSnapshot(request) => request.fmt(f),
+            Self::DisposeSavepoint(path) => write!(f, "DisposeSavepoint path={path}"),
             Self::DeleteHaMetadata => f.write_str("DeleteHaMetadata"),
             Self::StopWithSavepoint(request) => write!(
                 f,

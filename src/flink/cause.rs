@@ -44,6 +44,13 @@ impl Failure {
         shortened(cause)
     }
 
+    /// What was to be deleted is not there.
+    pub fn is_of_missing_files(&self) -> bool {
+        ["FileNotFoundException", "NoSuchFileException"]
+            .iter()
+            .any(|class| self.stack_trace.contains(class) || self.class.ends_with(class))
+    }
+
     /// What it means for a savepoint, or a stop with one.
     pub fn of_savepoint(&self) -> SavepointFailure {
         savepoint_failure(&self.stack_trace)

@@ -1,5 +1,7 @@
 //! Checkpoints: statistics, and taking one on demand.
 
+use std::ops::RangeInclusive;
+
 use serde_json::json;
 
 use super::cause::Failure;
@@ -42,6 +44,20 @@ impl CheckpointStatistics {
             .chain(taken.map(|checkpoint| (checkpoint.id, &checkpoint.location)))
             .max_by_key(|(id, _)| *id)
             .map(|(_, location)| location)
+    }
+
+    /// Where the savepoint is that was triggered in this time (milliseconds since the epoch), if there is
+    /// exactly one.
+    pub fn only_savepoint_of(&self, triggered: &RangeInclusive<i64>) -> Option<&str> {
+        let mut found = self.history.iter().filter(|checkpoint| {
+            checkpoint.is_savepoint
+                && checkpoint.state == CheckpointState::Completed
+                && triggered.contains(&checkpoint.triggered_ms)
+        });
+        match (found.next(), found.next()) {
+            (Some(only), None) => only.location.path(),
+            _ => None,
+        }
     }
 
     /// When the oldest checkpoint now in progress was triggered, in milliseconds since the epoch.

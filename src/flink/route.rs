@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::error::Category;
 use super::{FlinkClient, transport};
+use crate::domain::ClusterAddress;
 
 /// Port of Flink's REST interface unless `rest.port` says otherwise.
 pub(super) const DEFAULT_PORT: u16 = 8081;
@@ -163,6 +164,13 @@ impl FlinkRest {
     /// The REST interface of the cluster `name` in `namespace`, on Flink's default port, without TLS.
     pub fn of(&self, namespace: &str, name: &str) -> FlinkClient {
         FlinkClient::new(self.clone(), namespace, name)
+    }
+
+    /// The REST interface of the cluster in `namespace` at this address.
+    pub fn at(&self, namespace: &str, address: &ClusterAddress) -> FlinkClient {
+        self.of(namespace, &address.name)
+            .on_port(address.port)
+            .with_tls(address.tls)
     }
 }
 

@@ -7,6 +7,7 @@ mod pods;
 mod rest;
 mod sample;
 mod scaler;
+mod snapshot;
 
 pub use sample::sample;
 
@@ -23,6 +24,7 @@ use crate::domain::{Desired, HaMetadata, JobManager, Need, Needs, Observed, Pods
 use crate::flink::FlinkRest;
 use crate::resources::{ha, names};
 use crate::scaler_memory::ScalerMemories;
+use crate::snapshots::Snapshots;
 
 /// What looking needs.
 #[derive(Clone)]
@@ -33,6 +35,8 @@ pub struct Observer {
     pub flink: FlinkRest,
     /// JobManager Deployments as last seen by a watch; good enough while nothing changes.
     pub deployments: Option<Store<Deployment>>,
+    /// Snapshots, by the job they are of.
+    pub snapshots: Snapshots,
     /// What the autoscaler remembers.
     pub memories: ScalerMemories,
     /// Time and identities.
@@ -50,6 +54,8 @@ impl Observer {
     ) -> Observed {
         let mut observed = Observed::nothing(self.clock.now());
         observed.fresh = self.clock.fresh_ids();
+        let identity = &desired.identity;
+        observed.snapshots = self.snapshots.of(&identity.namespace, &identity.name);
         let needs_live = needs.contains(&Need::Pods) || needs.contains(&Need::Ha);
         let (job_manager, pods, ha) = tokio::join!(
             self.job_manager(object, needs_live),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use flink_crds::{FlinkDeploymentStatus, FlinkJobState};
 
-use super::{Observer, scaler};
+use super::{Observer, scaler, snapshot};
+use crate::domain::snapshot::SnapshotProgress;
 use crate::domain::{
     Checkpoints, ClusterInfo, Desired, Job, Need, Needs, Observed, SavepointProgress, Sighting,
-    Vertex,
+    Vertex, recorded_trigger,
 };
 use crate::flink::{self, FlinkClient, Location, SavepointFailure, savepoint_failure};
 
@@ -30,12 +31,9 @@ pub async fn observe(
         look.jobs = Sighting::Unknown("no JobManager is up".to_owned());
         return;
     }
-    let identity = &desired.identity;
     let client = observer
         .flink
-        .of(&identity.namespace, &identity.name)
-        .on_port(desired.settings.rest_port)
-        .with_tls(desired.settings.rest_tls);
+        .at(&desired.identity.namespace, &desired.address());
     let (jobs, overview) = tokio::join!(client.jobs(), client.overview());
     look.jobs = match jobs {
         Ok(jobs) => Sighting::Seen(jobs.into_iter().map(job).collect()),
@@ -51,8 +49,9 @@ pub async fn observe(
         return;
     };
     let state = look.job(&id).seen().map(|job| job.state);
-    let (savepoint, checkpoints, vertices, failure, view) = tokio::join!(
-        savepoint(&client, status, needs, &id),
+    let (savepoint, snapshot, checkpoints, vertices, failure, view) = tokio::join!(
+        pending_savepoint(&client, status, needs, &id),
+        recorded_snapshot(&client, status, needs, &id),
         checkpoints(&client, needs, &id, state),
         vertices(&client, needs, &id),
         failure(&client, &id, state),
@@ -65,6 +64,7 @@ pub async fn observe(
         },
     );
     look.savepoint = savepoint;
+    look.snapshot = snapshot;
     look.checkpoints = checkpoints;
     look.vertices = vertices;
     look.failure = failure;
@@ -114,7 +114,7 @@ async fn cluster(
     })
 }
 
-async fn savepoint(
+async fn pending_savepoint(
     client: &FlinkClient,
     status: &FlinkDeploymentStatus,
     needs: &Needs,
@@ -124,9 +124,30 @@ async fn savepoint(
         .pending
         .as_ref()
         .and_then(|pending| pending.trigger_id.as_deref());
-    let Some(trigger) = trigger.filter(|_| needs.contains(&Need::Savepoint)) else {
-        return Sighting::not_read();
-    };
+    match trigger.filter(|_| needs.contains(&Need::Savepoint)) {
+        Some(trigger) => savepoint(client, job, trigger).await,
+        None => Sighting::not_read(),
+    }
+}
+
+async fn recorded_snapshot(
+    client: &FlinkClient,
+    status: &FlinkDeploymentStatus,
+    needs: &Needs,
+    job: &str,
+) -> Sighting<SnapshotProgress> {
+    match recorded_trigger(status).filter(|_| needs.contains(&Need::Snapshot)) {
+        Some((kind, trigger)) => snapshot::taken(client, kind, job, &trigger).await,
+        None => Sighting::not_read(),
+    }
+}
+
+/// How a savepoint, or a stop with one, stands.
+pub(super) async fn savepoint(
+    client: &FlinkClient,
+    job: &str,
+    trigger: &str,
+) -> Sighting<SavepointProgress> {
     match client.savepoint(job, trigger).await {
         Ok(flink::SavepointProgress::InProgress) => Sighting::Seen(SavepointProgress::InProgress),
         Ok(flink::SavepointProgress::Completed(path)) => {

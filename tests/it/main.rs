@@ -12,5 +12,6 @@
 mod charts;
 mod flink;
 mod scenarios;
+mod snapshots;
 mod tidy;
 mod world;

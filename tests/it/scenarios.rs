@@ -6,6 +6,7 @@
 
 mod readings;
 mod script;
+mod snapshots;
 mod stage;
 
 use std::fmt::Write as _;

@@ -15,12 +15,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("flink", &["config", "domain", "telemetry"]),
     ("deadline", &[]),
     ("scaler_memory", &[]),
+    ("snapshots", &["domain"]),
     ("leader", &["clock", "deadline", "telemetry"]),
     (
         "observe",
         &[
             "clock",
             "scaler_memory",
+            "snapshots",
             "config",
             "deadline",
             "domain",

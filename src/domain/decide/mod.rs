@@ -10,6 +10,7 @@ mod pending;
 mod recover;
 mod rescale;
 mod scaler;
+mod snapshots;
 mod suspend;
 mod track;
 mod upgrade;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use flink_crds::{FlinkDeploymentStatus, JobState, ReconciliationState};
 
 pub use needs::needs;
+pub use snapshots::recorded_trigger;
 
 use super::change::{SpecChange, change_of};
 use super::draft::Draft;
@@ -32,6 +34,9 @@ const AT_ONCE: Duration = Duration::ZERO;
 pub fn decide(desired: &Desired, status: &FlinkDeploymentStatus, observed: &Observed) -> Plan {
     let mut draft = Draft::from(status);
     concerns(&mut draft, desired, observed);
+    if !desired.identity.deleting {
+        snapshots::proceed(&mut draft, desired, observed);
+    }
     if draft.status.observed_generation != status.observed_generation {
         advise(&mut draft, desired);
     }
@@ -41,7 +46,7 @@ pub fn decide(desired: &Desired, status: &FlinkDeploymentStatus, observed: &Obse
     }
     draft.status.lifecycle_state = Some(lifecycle::lifecycle_of(&draft.status));
     conditions::set(&mut draft, desired, observed);
-    draft.finish()
+    draft.finish(desired)
 }
 
 fn concerns(draft: &mut Draft, desired: &Desired, observed: &Observed) {
@@ -113,8 +118,10 @@ fn changes(draft: &mut Draft, desired: &Desired, observed: &Observed) {
                 draft.status.observed_generation = Some(desired.identity.generation);
             }
             recover::look_after(draft, desired, observed, &recorded);
+            snapshots::look_after(draft, desired, observed);
             scaler::consult(draft, desired, observed);
         }
+        _ if snapshots::in_the_way(draft, desired, observed) => {}
         SpecChange::Scale if rescale::in_place(draft, desired, observed, &change) => {}
         SpecChange::Scale | SpecChange::Upgrade | SpecChange::SavepointRedeploy => {
             upgrade::begin(draft, desired, observed, &recorded, &change);

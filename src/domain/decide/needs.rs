@@ -11,7 +11,7 @@ use flink_crds::{
 use super::super::change::{SpecChange, change_of};
 use super::super::recorded::last_reconciled;
 use super::super::{Desired, Need, Needs};
-use super::scaler;
+use super::{recorded_trigger, scaler};
 
 /// The optional reads that [`decide`](super::decide) needs for this status.
 pub fn needs(desired: &Desired, status: &FlinkDeploymentStatus) -> Needs {
@@ -49,6 +49,9 @@ pub fn needs(desired: &Desired, status: &FlinkDeploymentStatus) -> Needs {
     let running = job_state == Some(FlinkJobState::Running);
     if desired.identity.deleting || changing || !running {
         needs.extend([Need::Ha, Need::Pods]);
+    }
+    if recorded_trigger(status).is_some() {
+        needs.insert(Need::Snapshot);
     }
     if kind == Some(PendingKind::StopWithSavepoint) {
         needs.insert(Need::Savepoint);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flink_crds::{FlinkJobState, PendingKind, PendingOperation, ReconciliationState, UpgradeMode};
 
-use super::{AT_ONCE, deploy, rescale};
+use super::{AT_ONCE, deploy, rescale, snapshots};
 use crate::domain::draft::Draft;
 use crate::domain::{
     Component, Deployment, Desired, JobManager, Observed, Reason, SavepointProgress,
@@ -150,7 +150,7 @@ fn stopping(draft: &mut Draft, desired: &Desired, observed: &Observed, pending: 
             let path = path.clone();
             draft.job().state = Some(FlinkJobState::Finished);
             let format = request(desired, pending, &job).format;
-            draft.note_savepoint(observed.now, &path, &format);
+            snapshots::taken_by_upgrade(draft, desired, observed, &path, &format);
             stopped(draft, Some(path));
         }
         Sighting::Seen(SavepointProgress::InProgress) => {
@@ -199,6 +199,10 @@ fn not_asked(
             }
             // The stop had its effect; `track` took the path from the job's last savepoint.
             let path = draft.restore_path();
+            if let Some(path) = &path {
+                let format = request(desired, pending, job).format;
+                snapshots::taken_by_upgrade(draft, desired, observed, path, &format);
+            }
             stopped(draft, path);
         }
         Sighting::Seen(_) | Sighting::Absent => again(draft),

@@ -17,6 +17,12 @@ pub fn repository() -> PathBuf {
         .to_owned()
 }
 
+/// An example as users find it.
+pub fn example(file: &str) -> String {
+    let path = repository().join("examples").join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// `local-cluster` as built beside this test.
 pub(crate) fn local_cluster(arguments: &[&str]) -> String {
     let tests = std::env::current_exe().expect("the path of this test");

@@ -23,7 +23,7 @@ mod trace;
 
 pub use counters::Counters;
 pub use job::{Job, manifest};
-pub use kubectl::{Kubectl, helm, repository};
+pub use kubectl::{Kubectl, example, helm, repository};
 pub use namespace::Namespace;
 pub use operator::{Launch, Operator, free_port};
 pub use site::{Site, application};

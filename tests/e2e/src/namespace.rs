@@ -181,7 +181,7 @@ impl Namespace {
     /// Take our finalizers off: no operator may be left to do it.
     fn forget(&self) {
         let names = self
-            .attempt(&["get", "flinkdep", "-o", "name"])
+            .attempt(&["get", "flinkdep,flinksnp", "-o", "name"])
             .unwrap_or_default();
         for name in names.lines() {
             let patch = r#"{"metadata":{"finalizers":null}}"#;
@@ -193,10 +193,10 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.run(&["get", "flinkdep", "-o", "yaml"]));
+            eprintln!("{}", self.run(&["get", "flinkdep,flinksnp", "-o", "yaml"]));
         }
         // A lone API server has nobody who would empty a namespace.
-        let _ = self.attempt(&["delete", "flinkdep", "--all", "--wait=false"]);
+        let _ = self.attempt(&["delete", "flinkdep,flinksnp", "--all", "--wait=false"]);
         self.forget();
         let _ = self
             .kubectl

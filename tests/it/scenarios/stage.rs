@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::readings::view;
+use super::snapshots::{recorded, snapshot, snapshots};
 
 /// Everything a line of a scenario can change.
 pub struct Stage {
@@ -30,6 +31,8 @@ impl Default for Stage {
         object.metadata.generation = Some(1);
         object.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
+        object.metadata.creation_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
         Self {
             object,
             observed: Observed::nothing(now),
@@ -61,7 +64,7 @@ impl Stage {
         }
     }
 
-    /// `spec upgrade=savepoint ha=on parallelism=2 ...`: merged over the present spec.
+    /// `spec upgrade=savepoint ha=on parallelism=2 ...`: merged over the present spec; `~` is a space.
     fn spec(&mut self, rest: &str) -> Outcome {
         let mut spec = serde_json::to_value(&self.object.spec).map_err(|e| e.to_string())?;
         if self.passes == 0 && spec.get("image").is_none_or(Value::is_null) {
@@ -99,6 +102,8 @@ impl Stage {
                 "job" => self.observed.jobs = self.jobs(how)?,
                 "ha" => self.observed.ha = ha(how)?,
                 "savepoint" => self.observed.savepoint = savepoint(how)?,
+                "snapshots" => self.observed.snapshots = snapshots(how, self.observed.now)?,
+                "snapshot" => self.observed.snapshot = snapshot(how)?,
                 "checkpoints" => self.observed.checkpoints = checkpoints(how, self.observed.now)?,
                 "scaler" => self.observed.scaler = view(how, self.observed.now, self.history())?,
                 "vertices" => self.observed.vertices = vertices(how)?,
@@ -238,6 +243,9 @@ impl Stage {
         {
             let _ = writeln!(out, "restore    {path}");
         }
+        if let Some(text) = recorded(next).filter(|text| recorded(&status).as_ref() != Some(text)) {
+            let _ = writeln!(out, "snapshots  {text}");
+        }
         for step in plan.steps.iter().filter(|step| step.writes()) {
             let _ = writeln!(out, "step       {step}");
         }
@@ -274,7 +282,10 @@ impl Stage {
                 view.history = memory.history.clone();
             }
         }
-        self.object.status = Some(plan.status);
+        if let Some(after) = plan.afterwards.as_deref().and_then(recorded) {
+            let _ = writeln!(out, "afterwards {after}");
+        }
+        self.object.status = Some(plan.afterwards.map_or(plan.status, |after| *after));
         out
     }
 }
@@ -297,6 +308,9 @@ fn only_needed(world: &Observed, needs: &flink_operator::domain::Needs) -> Obser
     }
     if !needs.contains(&Need::Savepoint) {
         seen.savepoint = Sighting::not_read();
+    }
+    if !needs.contains(&Need::Snapshot) {
+        seen.snapshot = Sighting::not_read();
     }
     if !needs.contains(&Need::Vertices) {
         seen.vertices = Sighting::not_read();
@@ -337,6 +351,8 @@ fn apply(spec: &mut Value, key: &str, value: &str) {
         "parallelism" => "/job/parallelism",
         "initial" => "/job/initialSavepointPath",
         "redeploy" => "/job/savepointRedeployNonce",
+        "savepoint" => "/job/savepointTriggerNonce",
+        "checkpoint" => "/job/checkpointTriggerNonce",
         "restart" => "/restartNonce",
         "version" => "/flinkVersion",
         "image" => "/image",
@@ -356,7 +372,8 @@ fn apply(spec: &mut Value, key: &str, value: &str) {
             return;
         }
         key => {
-            set(spec, &format!("/flinkConfiguration/{key}"), json!(value));
+            let value = json!(value.replace('~', " "));
+            set(spec, &format!("/flinkConfiguration/{key}"), value);
             return;
         }
     };

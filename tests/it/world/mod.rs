@@ -6,6 +6,7 @@
 //! nothing. `SEED=n` plays one seed, `SEEDS=n` that many.
 
 mod mortal;
+mod snapshots;
 mod stories;
 mod takeover;
 
@@ -20,6 +21,7 @@ use flink_operator::flink::{Deadlines, FlinkRest, RouteChoice};
 use flink_operator::leader::Claim;
 use flink_operator::observe::Observer;
 use flink_operator::scaler_memory::ScalerMemories;
+use flink_operator::snapshots::Snapshots;
 use flink_operator::telemetry::Metrics;
 use flink_operator::telemetry::metrics::Identity;
 use flink_sim::World;
@@ -188,8 +190,15 @@ impl Stage {
         if self.faults != FaultPlan::NONE && self.random.lock().unwrap().per_mille(100) {
             self.replace();
         }
+        let passes = async {
+            let snapshots = self.see_snapshots().await;
+            let _ = pass(object, &self.context).await;
+            for snapshot in &snapshots {
+                let _ = pass(snapshot, &self.context).await;
+            }
+        };
         let died = tokio::select! {
-            _ = pass(object, &self.context) => false,
+            () = passes => false,
             () = self.lifeline.ended() => true,
         };
         if died {
@@ -256,6 +265,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
         client: client.clone(),
         flink: flink.clone(),
         deployments: None,
+        snapshots: Snapshots::default(),
         memories: memories.clone(),
         clock: clock.clone(),
     };

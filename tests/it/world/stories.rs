@@ -6,7 +6,7 @@ use flink_sim::flink::{Happening, Profile};
 use serde_json::json;
 
 use super::mortal::Lifeline;
-use super::{Stage, manifest};
+use super::{Stage, manifest, snapshots};
 
 /// What a person does, and what comes of it.
 #[derive(Clone, Copy, Debug)]
@@ -21,14 +21,17 @@ enum Story {
     Session,
     /// The autoscaler answers a load that grows to the fourfold.
     Autoscaled,
+    /// Snapshots by hand, by nonce, by schedule and by an upgrade.
+    Snapshots,
 }
 
-const STORIES: [Story; 5] = [
+const STORIES: [Story; 6] = [
     Story::Stateful,
     Story::Stateless,
     Story::Scaled,
     Story::Session,
     Story::Autoscaled,
+    Story::Snapshots,
 ];
 
 impl Story {
@@ -39,6 +42,7 @@ impl Story {
             Self::Scaled => scaled(stage).await,
             Self::Session => session(stage).await,
             Self::Autoscaled => autoscaled(stage).await,
+            Self::Snapshots => snapshots::story(stage).await,
         }
     }
 }
@@ -163,7 +167,7 @@ async fn autoscaled(stage: &mut Stage) {
     assert_eq!(stage.job_id().await, job, "seed {}: in place", stage.seed);
 }
 
-fn merged(
+pub fn merged(
     spec: &flink_crds::FlinkDeploymentSpec,
     more: &serde_json::Value,
 ) -> flink_crds::FlinkDeploymentSpec {
@@ -261,4 +265,9 @@ async fn a_session_cluster_survives_a_death_after_any_write() {
 #[tokio::test(start_paused = true)]
 async fn autoscaling_survives_a_death_after_any_write() {
     dies_after_any_write(Story::Autoscaled).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn snapshots_survive_a_death_after_any_write() {
+    dies_after_any_write(Story::Snapshots).await;
 }

@@ -14,6 +14,7 @@ mod leader;
 mod process;
 mod proxy;
 mod scale;
+mod snapshots;
 
 use std::sync::LazyLock;
 

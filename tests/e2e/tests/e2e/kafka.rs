@@ -10,7 +10,7 @@
 use std::cell::RefCell;
 use std::fs;
 
-use flink_e2e::{Job, Namespace, Operator, Trace, repository};
+use flink_e2e::{Job, Namespace, Operator, Trace, example};
 use serde_json::{Value, json};
 
 use crate::job_id;
@@ -19,11 +19,6 @@ use crate::job_id;
 const PARTITIONS: u64 = 12;
 
 const NAME: &str = "autoscaling-kafka";
-
-fn example(file: &str) -> String {
-    let path = repository().join("examples").join(file);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 /// The example's job with files of its own, and settings that decide within seconds.
 fn job(namespace: &Namespace) -> Value {

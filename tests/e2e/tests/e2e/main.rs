@@ -9,6 +9,7 @@ mod format;
 mod kafka;
 mod life;
 mod session;
+mod snapshots;
 
 use serde_json::Value;
 
