@@ -222,6 +222,28 @@ mod tests {
     }
 
     #[test]
+    fn f8_f9_f10_what_is_too_old_or_too_much_goes_but_never_the_last() {
+        let hours_old = |hours: &[i64]| {
+            let now = 1_000_000;
+            let mut history = History {
+                scalings: hours
+                    .iter()
+                    .map(|hours| scaling(now - hours * 3600, &["a"]))
+                    .collect(),
+                ..History::default()
+            };
+            move |keep: i64, most: usize| {
+                history.trim(at(now), SignedDuration::from_hours(keep), most);
+                let hours = |s: &Scaling| (now - s.at.as_second()) / 3600;
+                history.scalings.iter().map(hours).collect::<Vec<i64>>()
+            }
+        };
+        assert_eq!(hours_old(&[3, 2, 1])(1, 10), [1], "F8");
+        assert_eq!(hours_old(&[3, 2, 1])(24, 2), [2, 1], "F9");
+        assert_eq!(hours_old(&[24])(1, 10), [24], "F10");
+    }
+
+    #[test]
     fn the_last_rescale_outlives_its_age() {
         let mut history = History {
             scalings: vec![

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn f_the_longest_measured_restart_counts_up_to_its_limit() {
+    fn f1_to_f4_the_longest_measured_restart_counts_up_to_its_limit() {
         let tracked = Settings {
             profile: Profile::Apache,
             restart_time_tracking_enabled: true,
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn f6_a_rescale_is_done_when_its_parallelism_shows() {
+    fn f6_f7_a_rescale_is_done_when_its_parallelism_shows() {
         let restart = Some(SignedDuration::from_secs(60));
         assert_eq!(settled(2, 70, 70), Outcome::Seen { restart });
         assert_eq!(settled(3, 70, 70), Outcome::Open);

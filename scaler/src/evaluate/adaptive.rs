@@ -267,6 +267,19 @@ struct Demand {
     backlogged: bool,
 }
 
+impl Demand {
+    /// Of a source that has finished.
+    const NONE: Self = Self {
+        rate: Some(Rate::ZERO),
+        rising: Rate::ZERO,
+        catch_up: Rate::ZERO,
+        doubt: Ratio::ZERO,
+        held_back: false,
+        draining: false,
+        backlogged: false,
+    };
+}
+
 impl Job<'_> {
     fn evaluated(&self, window: &Window) -> Evaluation {
         let measured = self.measured();
@@ -274,9 +287,14 @@ impl Job<'_> {
         let demands: Vec<Option<Demand>> = (0..)
             .zip(self.series)
             .map(|(position, series)| {
-                self.topology
-                    .is_source(position)
-                    .then(|| self.demand(series))
+                let source = self.topology.is_source(position);
+                source.then(|| {
+                    if self.finished(position) {
+                        Demand::NONE
+                    } else {
+                        self.demand(series)
+                    }
+                })
             })
             .collect();
         let of = |value: fn(&Demand) -> Option<Rate>| -> Vec<Option<Rate>> {
@@ -344,16 +362,30 @@ impl Job<'_> {
             let rate = series.rate_in();
             let only_writes =
                 self.topology.is_source(position) && rate.is_none_or(|r| r == Rate::ZERO);
-            if only_writes {
+            let rate = if only_writes {
                 series.rate_out().or(rate)
             } else {
                 rate
-            }
+            };
+            rate.or(self.nothing(position))
+        };
+        let written = |(position, series): (usize, &Series)| {
+            series.rate_out().or_else(|| self.nothing(position))
         };
         flow::Measured {
             records_in: self.series.iter().enumerate().map(read).collect(),
-            records_out: self.series.iter().map(Series::rate_out).collect(),
+            records_out: self.series.iter().enumerate().map(written).collect(),
         }
+    }
+
+    fn finished(&self, position: usize) -> bool {
+        let vertex = self.topology.vertices().get(position);
+        vertex.is_some_and(|vertex| vertex.finished)
+    }
+
+    /// The rate of a vertex of which nothing moves any more because it has finished.
+    fn nothing(&self, position: usize) -> Option<Rate> {
+        self.finished(position).then_some(Rate::ZERO)
     }
 
     /// What a source is asked for. One that is held back and does not say what waits could read more if it
@@ -482,6 +514,9 @@ impl Job<'_> {
         full_at: Option<Ratio>,
     ) -> Option<Capacity> {
         let series = self.series.get(position)?;
+        if self.finished(position) {
+            return Some(Capacity::Unlimited);
+        }
         let rate = measured.records_in.get(position).copied().flatten()?;
         let busy = self.busy(series)?.get();
         if rate == Rate::ZERO {

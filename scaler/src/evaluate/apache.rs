@@ -100,6 +100,7 @@ pub fn evaluate(
 /// The readings of one vertex with their times.
 struct Track<'r> {
     subtasks: u32,
+    finished: bool,
     readings: Vec<(Timestamp, &'r VertexReading)>,
 }
 
@@ -108,12 +109,16 @@ impl<'r> Track<'r> {
         let reading = |sample: &&'r Sample| Some((sample.at, sample.vertices.get(&vertex.id)?));
         Self {
             subtasks: vertex.parallelism,
+            finished: vertex.finished,
             readings: samples.iter().filter_map(reading).collect(),
         }
     }
 
-    /// `(last - first) / time`, over what was read.
+    /// `(last - first) / time`, over what was read; nothing moves any more where all has finished.
     fn rate(&self, value: impl Fn(&VertexReading) -> Option<f64>) -> Option<f64> {
+        if self.finished {
+            return Some(0.0);
+        }
         let read = |(at, r): &(Timestamp, &VertexReading)| {
             Some((*at, value(r).filter(|v| v.is_finite())?))
         };
@@ -133,7 +138,7 @@ impl<'r> Track<'r> {
     }
 
     fn lag(&self) -> Option<Records> {
-        let (_, latest) = self.readings.last()?;
+        let (_, latest) = self.readings.last().filter(|_| !self.finished)?;
         Records::new(latest.pending_records?)
     }
 

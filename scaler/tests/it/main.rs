@@ -20,5 +20,6 @@ mod simulation;
 mod vectors;
 mod vectors_evaluation;
 mod vectors_memory;
+mod vectors_windows;
 mod weaknesses;
 mod whatif;
