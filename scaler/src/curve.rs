@@ -40,6 +40,9 @@ const UNSEEN: f64 = 1.15;
 /// ... and any other no more than so many times.
 const SEEN: f64 = 2.0;
 
+/// A capacity is remembered if the vertex was busy for at least this share of what it can be.
+pub const TELLING: f64 = 0.4;
+
 /// Most parallelisms remembered for one vertex.
 const POINTS: usize = 8;
 
@@ -83,6 +86,13 @@ impl Curve {
             .points
             .partition_point(|known| known.parallelism < point.parallelism);
         self.points.insert(place, point);
+    }
+
+    /// The capacity that was measured with so many subtasks.
+    pub fn at(&self, parallelism: u32) -> Option<Rate> {
+        let mut points = self.points.iter();
+        let same = points.find(|point| point.parallelism == parallelism)?;
+        Some(same.capacity)
     }
 
     /// The share of work on which subtasks get in each other's way.

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    curve::{Curves, Growth, Point},
+    curve::{Curves, Growth, Point, TELLING},
     evaluate::{Evaluated, Evaluation, adaptive, apache},
     guard,
     history::{Change, History, Outcome, Scaling},
@@ -27,9 +27,6 @@ use crate::{
     verdict::{Action, Situation, Verdict, VertexVerdict},
     window::Window,
 };
-
-/// A capacity is remembered if the vertex was busy for at least this share of what it can be.
-const TELLING: f64 = 0.4;
 
 /// When to ask again, if nothing says when it is worth it.
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
@@ -181,7 +178,7 @@ impl Context<'_> {
         let in_vain = up == 0
             && shares
             && self.settings.uses(Part::Slots)
-            && slots(&vertices, |v| v.target) >= slots(&vertices, |v| v.current);
+            && self.hosts(&vertices, |v| v.target) >= self.hosts(&vertices, |v| v.current);
         if up + fewer == 0 || in_vain {
             let reason = if up + fewer == 0 {
                 why_not(&vertices)
@@ -217,6 +214,13 @@ impl Context<'_> {
             ..self.hold(reason.clone(), vertices)
         };
         self.acted(verdict, reason, blocked_by)
+    }
+
+    /// What vertices that share slots run in: TaskManagers, or slots if nothing is known of those.
+    fn hosts(&self, vertices: &[VertexVerdict], of: fn(&VertexVerdict) -> u32) -> Option<u32> {
+        let hosts = self.situation.task_managers.as_ref();
+        let slots = hosts.map_or(1, |hosts| hosts.slots.max(1));
+        Some(vertices.iter().map(of).max()?.div_ceil(slots))
     }
 
     /// What is known of capacities, with what was measured now. A vertex that is hardly busy shows little.
@@ -377,10 +381,6 @@ fn shares_slots(topology: &Topology<'_>, window: &Window) -> bool {
         .and_then(|sample| sample.slots_total?.checked_sub(sample.slots_available?));
     let running = topology.vertices().iter().filter(|vertex| !vertex.finished);
     used.is_some() && used == running.map(|vertex| vertex.parallelism).max()
-}
-
-fn slots(vertices: &[VertexVerdict], of: fn(&VertexVerdict) -> u32) -> Option<u32> {
-    vertices.iter().map(of).max()
 }
 
 /// Why nothing changes, the most pressing first.

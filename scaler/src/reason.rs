@@ -55,7 +55,7 @@ pub enum Reason {
     },
     /// A vertex that is full becomes faster by itself, as after a start with cold caches; it is waited for.
     WarmingUp,
-    /// Vertices could do with less, but all share slots and the largest keeps its own.
+    /// Vertices could do with less, but all share slots, and as many slots or TaskManagers would be needed as now.
     SavesNoSlot,
     /// What waits is being worked off; nothing is scaled down before that is done.
     CatchingUp,
@@ -164,7 +164,7 @@ impl fmt::Display for Reason {
             Self::CannotScale { vertices } => write!(f, "{vertices} vertices need more but cannot be scaled up"),
             Self::ScaleDownDelayed { until } => write!(f, "less is enough; scaled down if it stays so until {until:.0}"),
             Self::SavesNoSlot => f.write_str(
-                "some vertices can do with less, but share slots with one that cannot, so no slot would be saved",
+                "some vertices can do with less, but no slot, or no TaskManager, would be saved by it",
             ),
             Self::WarmingUp => f.write_str("the job becomes faster by itself; what it can do will show"),
             Self::CatchingUp => f.write_str("what waits is being worked off"),
@@ -379,7 +379,7 @@ pub enum VertexReason {
     WarmingUp,
     /// It is busy though little seems to come in; it is not scaled down.
     BusyAgainstTarget,
-    /// More would be right, but its downstream vertex cannot take more.
+    /// More would be right, but a vertex upstream or downstream can take no more.
     LimitedByVertex(VertexId),
     /// It may not be scaled.
     Excluded,
@@ -426,7 +426,10 @@ impl fmt::Display for VertexReason {
             Self::BusyAgainstTarget => {
                 f.write_str("busy although little seems to come in; not scaled down")
             }
-            Self::LimitedByVertex(id) => write!(f, "vertex {id} downstream cannot take more"),
+            Self::LimitedByVertex(id) => write!(
+                f,
+                "vertex {id} cannot take more, so more would not help here"
+            ),
             Self::Excluded => f.write_str("excluded by job.autoscaler.vertex.exclude.ids"),
             Self::Finished => f.write_str("finished"),
             Self::Unknown(missing) => write!(f, "left alone: {missing}"),

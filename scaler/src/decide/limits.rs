@@ -1,4 +1,5 @@
-//! What a vertex that can take no more means for those upstream: they need no more than it takes.
+//! What a vertex that can take no more means for the others: upstream they need no more than it takes, downstream no more
+//! than it gives.
 //!
 //! The rule: it keeps vertices from being scaled up in vain; it never scales one down. Tests are in
 //! `tests/it/adaptive.rs`.
@@ -18,7 +19,7 @@ use crate::{
     units::{Capacity, Rate, Ratio},
 };
 
-/// What a limit downstream leaves.
+/// What a limit elsewhere leaves.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Limited {
     /// The rate that still comes in.
@@ -40,7 +41,7 @@ impl Limited {
 ///
 /// A vertex at its bound with capacity C, asked for a rate T with catching up, lets through C / T of what
 /// its sources would give; catching up is given up first. A sink that is excluded, does 300/s and should do
-/// 900/s: its sources come down to a third, and every vertex between needs a third.
+/// 900/s: its sources come down to a third, and every vertex before and behind it needs a third.
 pub(super) fn of(
     context: &Context<'_>,
     evaluation: &Evaluation,
@@ -93,12 +94,20 @@ pub(super) fn of(
         ))
     });
     let (rates, catch_ups): (Vec<_>, Vec<_>) = sources.map(Option::unzip).unzip();
+    // Then down again: what a vertex does not let through arrives nowhere.
+    let mut limiting: Vec<Option<(Ratio, usize)>> = Vec::with_capacity(vertices.len());
+    for (position, own) in tightest.iter().enumerate() {
+        let upstream = context.topology.inputs(position).iter();
+        let upstream = upstream.filter_map(|edge| limiting.get(edge.from).copied().flatten());
+        let least = upstream.chain(*own).min_by_key(|(share, _)| *share);
+        limiting.push(least);
+    }
     let rates = evaluation.ratios.carry(&rates);
     let catch_ups = evaluation.ratios.carry(&catch_ups);
     (0..)
         .zip(rates.into_iter().zip(catch_ups))
         .map(|(position, (rate, catch_up))| {
-            let by = tightest.get(position).copied().flatten()?.1;
+            let by = limiting.get(position).copied().flatten()?.1;
             let by = vertices.get(by).filter(|_| by != position)?.id.clone();
             Some(Limited {
                 rate: rate?,

@@ -81,6 +81,16 @@ impl Ratios {
         rates
     }
 
+    /// What arrives at a vertex when its inputs read so much.
+    pub fn arriving(&self, to: usize, read: impl Fn(usize) -> Option<f64>) -> Option<f64> {
+        let inputs = self.0.get(to)?;
+        let one = |(from, ratio): &(usize, Option<Ratio>)| Some(read(*from)? * (*ratio)?.get());
+        inputs
+            .iter()
+            .map(one)
+            .try_fold(0.0, |sum, records| Some(sum + records?))
+    }
+
     /// The largest of what any vertex upstream, or the vertex itself, has.
     pub fn largest_upstream(&self, own: &[Ratio]) -> Vec<Ratio> {
         let mut largest: Vec<Ratio> = Vec::with_capacity(own.len());

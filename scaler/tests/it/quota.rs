@@ -150,7 +150,7 @@ fn beside(parallelism: u32, idle: u32) -> Job {
 }
 
 #[test]
-fn what_does_not_change_counts_and_the_best_that_fits_is_taken() {
+fn w18_what_does_not_change_counts_and_the_best_that_fits_is_taken() {
     let free = best(&beside(20, 12), &adaptive(None), hosts(["x", "y"]));
     assert_eq!(of(&free, "a").target, 30, "{free}");
     // 18 TaskManagers of 2 CPUs have 36 slots; 12 of them are taken.
@@ -166,7 +166,7 @@ fn what_does_not_change_counts_and_the_best_that_fits_is_taken() {
 }
 
 #[test]
-fn a_task_manager_that_is_not_full_counts_whole() {
+fn w18_a_task_manager_that_is_not_full_counts_whole() {
     // 3 and 6 subtasks are 9 slots: 5 TaskManagers, not 4.
     let verdict = best(&beside(2, 6), &adaptive(Some(8.0)), hosts(["x", "y"]));
     assert!(

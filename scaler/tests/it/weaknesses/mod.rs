@@ -1,6 +1,9 @@
 //! What the Java autoscaler's arithmetic is known to do wrong, each on a job of the simulation: first what profile
 //! `apache` does, then what `adaptive` does instead.
 
+mod limits;
+mod readings;
+
 use std::collections::BTreeMap;
 
 use flink_scaler::{
@@ -44,10 +47,14 @@ fn job(load: Load, parallelism: [u32; 3]) -> Model {
 }
 
 fn run(profile: Profile, model: Model, seconds: f64) -> Run {
+    run_with(&Settings::default(), profile, model, seconds)
+}
+
+fn run_with(settings: &Settings, profile: Profile, model: Model, seconds: f64) -> Run {
     let settings = Settings {
         mode: Some(Mode::Auto),
         profile,
-        ..Settings::default()
+        ..settings.clone()
     };
     let mut run = Run::new(model, settings, SignedDuration::from_secs(10), at(0));
     run.go(SignedDuration::try_from_secs_f64(seconds).unwrap());
@@ -58,6 +65,12 @@ fn run(profile: Profile, model: Model, seconds: f64) -> Run {
 fn both(model: &Model, seconds: f64) -> (Run, Run) {
     let apache = run(Profile::Apache, model.clone(), seconds);
     (apache, run(Profile::Adaptive, model.clone(), seconds))
+}
+
+/// The same job under both profiles with the same settings.
+fn both_with(settings: &Settings, model: &Model, seconds: f64) -> (Run, Run) {
+    let under = |profile| run_with(settings, profile, model.clone(), seconds);
+    (under(Profile::Apache), under(Profile::Adaptive))
 }
 
 /// Seconds from this one to the first rescale after it.
