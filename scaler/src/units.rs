@@ -116,6 +116,12 @@ impl Rate {
 impl Ratio {
     /// One.
     pub const ONE: Self = Self(1.0);
+
+    /// Two doubts as one: independent errors add up as squares.
+    #[must_use]
+    pub fn together(self, other: Self) -> Self {
+        Self::new(self.0.hypot(other.0)).unwrap_or(self)
+    }
 }
 
 /// What a vertex can process at most.

@@ -32,6 +32,12 @@ const UNMEASURED: SignedDuration = SignedDuration::from_mins(1);
 /// And at most so long.
 const LONGEST_HOLD: SignedDuration = SignedDuration::from_hours(1);
 
+/// Records arrive in bursts if the rate may be off by more than this share for it.
+const BURSTY: f64 = 0.25;
+
+/// Then a vertex gets at most so many times its capacity at once.
+const BURST_STEP: f64 = 2.0;
+
 /// One vertex about to be decided.
 pub(super) struct Subject<'a> {
     pub context: &'a Context<'a>,
@@ -101,7 +107,11 @@ impl Subject<'_> {
             .need(self.settings(), self.backlog, self.context.restart);
         let known = need.zip(self.evaluated.capacity);
         let aimed_at = |(need, capacity): (Need, Capacity)| {
-            Some((need, capacity, factor(need.aimed_at, capacity)?))
+            Some((
+                need,
+                capacity,
+                self.one_step(factor(need.aimed_at, capacity)?),
+            ))
         };
         let cause = self
             .untouchable(vertex)
@@ -145,8 +155,17 @@ impl Subject<'_> {
         )
     }
 
+    /// Where records arrive in bursts nobody knows how large the next is: more comes step by step.
+    fn one_step(&self, factor: Ratio) -> Ratio {
+        if self.evaluated.bursts.get() > BURSTY {
+            Ratio::new(BURST_STEP).map_or(factor, |step| factor.min(step))
+        } else {
+            factor
+        }
+    }
+
     /// Where the capacity lies, given how far the figures may be off. With profile `apache` they are
-    /// taken at their word.
+    /// taken at their word. Bursts are no doubt in that a vertex is slow which others wait for.
     fn place(&self, need: &Need, capacity: Capacity) -> Place {
         let doubted = |capacity: Capacity, doubt: f64| match capacity {
             Capacity::Limited(rate) => {
@@ -154,15 +173,21 @@ impl Subject<'_> {
             }
             Capacity::Unlimited => capacity,
         };
-        let doubt = 1.0 + self.evaluated.doubt.get();
+        let Evaluated { doubt, bursts, .. } = *self.evaluated;
+        let down = 1.0 + doubt.together(bursts).get();
+        let up = if self.evaluated.waited_for {
+            1.0 + doubt.get()
+        } else {
+            down
+        };
         if capacity < need.scale_up {
-            if doubted(capacity, doubt) < need.scale_up {
+            if doubted(capacity, up) < need.scale_up {
                 Place::Below
             } else {
                 Place::Unclear
             }
         } else if capacity > need.scale_down {
-            if doubted(capacity, 1.0 / doubt) > need.scale_down {
+            if doubted(capacity, 1.0 / down) > need.scale_down {
                 Place::Above
             } else {
                 Place::Unclear
@@ -397,7 +422,8 @@ impl Subject<'_> {
     /// Fewest and most subtasks that may be right, within the bounds, before alignment.
     fn range(&self, vertex: &Vertex, need: Option<Need>) -> Option<(u32, u32)> {
         let factor = factor(need?.aimed_at, self.evaluated.capacity?)?;
-        let doubt = Ratio::new(1.0 + self.evaluated.doubt.get())?;
+        let doubt = self.evaluated.doubt.together(self.evaluated.bursts);
+        let doubt = Ratio::new(1.0 + doubt.get())?;
         let mut bounds = bounds(self.settings(), vertex, self.evaluated.partitions);
         bounds.rule = Rule::Current(crate::settings::Alignment::Off);
         let free = Factors {

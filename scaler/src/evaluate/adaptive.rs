@@ -30,6 +30,9 @@ use crate::{
 /// Fewest intervals a decision rests on.
 const INTERVALS: usize = 3;
 
+/// Fewest intervals from which bursts are told.
+const ENOUGH: usize = 6;
+
 /// Longest time that clear evidence takes.
 const CLEAR: SignedDuration = SignedDuration::from_secs(60);
 
@@ -55,6 +58,9 @@ const FULLY_BUSY: f64 = 0.85;
 
 /// Others wait for a vertex when they are under backpressure for more than this share of time.
 const HOLDS_BACK: f64 = 0.5;
+
+/// Others are slowed down by a vertex when they are under backpressure for more than this share of time.
+const WAITED_FOR: f64 = 0.25;
 
 /// The busiest subtask is so many times as busy as the mean before keys are called uneven.
 const UNEVEN: f64 = 1.3;
@@ -318,12 +324,12 @@ impl Job<'_> {
         let catch_ups = ratios.carry(&of(|demand| Some(demand.catch_up)));
         let doubts: Vec<Ratio> = demands
             .iter()
-            .enumerate()
-            .map(|(position, demand)| match demand {
-                Some(demand) => demand.doubt,
-                None => self.doubt_of_ratio(position, &ratios),
-            })
+            .map(|demand| demand.map_or(Ratio::ZERO, |demand| demand.doubt))
             .collect();
+        let bursts: Vec<Ratio> = (0..self.series.len())
+            .map(|position| self.bursts(position, &ratios))
+            .collect();
+        let bursts = ratios.largest_upstream(&bursts);
         let doubts = ratios.largest_upstream(&doubts);
         let unknown = ratios.any_upstream(&flag(|demand| demand.held_back));
         let draining = ratios.any_upstream(&flag(|demand| demand.draining));
@@ -348,7 +354,9 @@ impl Job<'_> {
                     utilization: self.busy(series),
                     backpressure: series.backpressured(),
                     lag: series.pending.filter(|_| self.topology.is_source(position)),
-                    doubt: together(from_sources, own_doubt),
+                    doubt: from_sources.together(own_doubt),
+                    bursts: bursts.get(position).copied().unwrap_or(Ratio::ZERO),
+                    waited_for: self.waited_for(position),
                     full_at,
                     hot: self.hot(position, series),
                     demand_unknown: is(&unknown),
@@ -616,7 +624,10 @@ impl Job<'_> {
 
     /// How far the records that arrive for one that is read upstream may be off: by how far what arrived in each
     /// interval is from what the ratios say. Behind a window that fires now and then that is far.
-    fn doubt_of_ratio(&self, position: usize, ratios: &flow::Ratios) -> Ratio {
+    fn bursts(&self, position: usize, ratios: &flow::Ratios) -> Ratio {
+        if self.topology.is_source(position) {
+            return Ratio::ZERO;
+        }
         let Some(series) = self.series.get(position) else {
             return Ratio::ZERO;
         };
@@ -638,7 +649,17 @@ impl Job<'_> {
             Some(mean + interval.records_in? / interval.seconds - expected)
         };
         let values: Vec<f64> = series.intervals.iter().filter_map(arrived).collect();
-        relative_half_width(&values, self.confidence).unwrap_or(Ratio::ZERO)
+        if values.len() < ENOUGH {
+            return Ratio::ZERO;
+        }
+        relative_half_width(&values, Evidence::Full.confidence()).unwrap_or(Ratio::ZERO)
+    }
+
+    /// Whether what the vertex reads from is held back for a good part of the time.
+    fn waited_for(&self, position: usize) -> bool {
+        let inputs = self.topology.inputs(position).iter();
+        let mut held = inputs.filter_map(|edge| self.series.get(edge.from)?.backpressured());
+        held.any(|share| share.get() > WAITED_FOR)
     }
 
     /// How much the capacities of the single intervals scatter.
@@ -666,11 +687,6 @@ impl Job<'_> {
             _ => None,
         }
     }
-}
-
-/// The doubt in a quotient, of the doubts in its parts: independent errors add up as squares.
-fn together(a: Ratio, b: Ratio) -> Ratio {
-    Ratio::new(a.get().hypot(b.get())).unwrap_or(a)
 }
 
 fn partitions(topology: &Topology<'_>, position: usize, window: &Window) -> Option<u32> {

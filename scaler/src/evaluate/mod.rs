@@ -34,6 +34,10 @@ pub struct Evaluated {
     /// How far target rate and capacity may be off, as a share of their quotient. Zero with profile
     /// `apache`, which takes averages at their word.
     pub doubt: Ratio,
+    /// How far the target rate may be off beyond that, because records arrive in bursts.
+    pub bursts: Ratio,
+    /// Whether the vertices it reads from are held back for a good part of the time.
+    pub waited_for: bool,
     /// The busy share at which it can do no more, where that was just seen to be less than all.
     pub full_at: Option<Ratio>,
     /// The share of its records that goes to its fullest subtask beyond an even spread, as if to one key.
@@ -62,6 +66,8 @@ impl Evaluated {
             backpressure: None,
             lag: None,
             doubt: Ratio::ZERO,
+            bursts: Ratio::ZERO,
+            waited_for: false,
             full_at: None,
             hot: Ratio::ZERO,
             demand_unknown: false,
