@@ -4,6 +4,7 @@
 //! what is unknown. The job moves as a whole: if one vertex is outside its band, all that would be
 //! better off otherwise move with it; if none is, none moves. Tests are in `tests/it/`.
 
+mod back;
 mod limits;
 mod quota;
 mod vertex;
@@ -18,7 +19,7 @@ use crate::{
     curve::{Curves, Growth, Point, TELLING},
     evaluate::{Evaluated, Evaluation, adaptive, apache},
     guard,
-    history::{Change, History, Outcome, Scaling},
+    history::{Change, History, Outcome, Scaling, Watch},
     reason::{Block, Missing, Reason, VertexReason},
     settings::{Mode, Part, Profile, Settings},
     topology::{JobGraph, Topology, VertexId},
@@ -82,6 +83,9 @@ pub fn step(
         situation,
         restart: tracking::restart_time(settings, &history),
     };
+    if let Some(verdict) = context.unstable(&blocked_by) {
+        return verdict;
+    }
     if let Some(block) = blocked_by.iter().find(|block| block.spoils_readings()) {
         let verdict = context.hold(Reason::Blocked(block.clone()), context.untouched(None));
         return Verdict {
@@ -146,6 +150,9 @@ impl Context<'_> {
         (down, shares): (bool, bool),
         blocked_by: Vec<Block>,
     ) -> Verdict {
+        if let Some(verdict) = self.after_rescale(evaluation, down, &blocked_by) {
+            return verdict;
+        }
         let mut delayed = self.history.delayed.clone();
         let curves = self.learned(evaluation);
         let growths: Vec<Growth> = self
@@ -213,7 +220,13 @@ impl Context<'_> {
             history,
             ..self.hold(reason.clone(), vertices)
         };
-        self.acted(verdict, reason, blocked_by)
+        let mut verdict = self.acted(verdict, reason, blocked_by);
+        if let (Action::Scale { .. }, Some(scaling)) =
+            (&verdict.action, verdict.history.scalings.last_mut())
+        {
+            scaling.watch.before = evaluation.flow;
+        }
+        verdict
     }
 
     /// What vertices that share slots run in: TaskManagers, or slots if nothing is known of those.
@@ -310,6 +323,7 @@ impl Context<'_> {
                 .map(|vertex| (vertex.id.clone(), change(vertex)))
                 .collect(),
             outcome: Outcome::Open,
+            watch: Watch::default(),
         });
         let count = usize::try_from(self.settings.history_max_count).unwrap_or(usize::MAX);
         history.trim(

@@ -10,6 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{curve::Curves, topology::VertexId, units::Rate};
 
+/// What failed is remembered for so long.
+const FAILED: SignedDuration = SignedDuration::from_hours(24);
+
 /// What was done and what came of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
@@ -19,6 +22,8 @@ pub struct History {
     pub delayed: BTreeMap<VertexId, Delayed>,
     /// What was learned of capacities.
     pub curves: Curves,
+    /// Rescales that were taken back, oldest first.
+    pub failed: Vec<Failed>,
 }
 
 /// One rescale.
@@ -30,6 +35,41 @@ pub struct Scaling {
     pub vertices: BTreeMap<VertexId, Change>,
     /// What became of it.
     pub outcome: Outcome,
+    /// What is watched after it.
+    pub watch: Watch,
+}
+
+/// What tells whether a rescale did harm.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Watch {
+    /// What the sources did before.
+    pub before: Option<Flow>,
+    /// The last start of the job that was seen after it.
+    pub started: Option<Timestamp>,
+    /// How often the job has started again by itself since.
+    pub restarts: u32,
+    /// Whether it takes an earlier one back.
+    pub back: bool,
+}
+
+/// What all sources together read, and what they were asked for, in records/s.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flow {
+    /// Read.
+    pub read: Rate,
+    /// Asked for.
+    pub asked: Rate,
+}
+
+/// A rescale that made things worse and was taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// When it was taken back.
+    pub at: Timestamp,
+    /// What it had changed: parallelism before and after, by vertex.
+    pub vertices: BTreeMap<VertexId, (u32, u32)>,
+    /// What was worse, as a sentence.
+    pub why: String,
 }
 
 /// What one rescale did to one vertex.
@@ -64,7 +104,10 @@ pub enum Outcome {
 impl History {
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
-        self.scalings.is_empty() && self.delayed.is_empty() && self.curves.is_empty()
+        self.scalings.is_empty()
+            && self.delayed.is_empty()
+            && self.curves.is_empty()
+            && self.failed.is_empty()
     }
 
     /// The last rescale.
@@ -97,6 +140,9 @@ impl History {
         }
         self.scalings
             .retain(|s| !s.vertices.is_empty() || Some(s.at) == last);
+        let remembered =
+            |failed: &Failed| failed.at <= now && now.duration_since(failed.at) < FAILED;
+        self.failed.retain(remembered);
         for delayed in self.delayed.values_mut() {
             delayed.0.retain(|r| r.at <= now);
         }
@@ -218,6 +264,7 @@ mod tests {
                 .map(|id| (VertexId::new(*id).unwrap(), change))
                 .collect(),
             outcome: Outcome::Open,
+            watch: Watch::default(),
         }
     }
 

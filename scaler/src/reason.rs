@@ -71,6 +71,18 @@ pub enum Reason {
     },
     /// What is wanted has been asked for already and has not come about; slots are missing as a rule.
     AlreadyRequested,
+    /// The last rescale made things worse; back to what there was before.
+    RollBack {
+        /// What was worse.
+        why: String,
+    },
+    /// A rescale was taken back; nothing is changed for a while.
+    AfterRollBack {
+        /// When that ends.
+        until: Timestamp,
+        /// What was worse.
+        why: String,
+    },
     /// These vertices are outside their bands.
     OutsideBand {
         /// How many get more subtasks.
@@ -85,7 +97,8 @@ impl Reason {
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Blocked(Block::Stabilizing { until } | Block::TooSoon { until })
-            | Self::ScaleDownDelayed { until } => Some(*until),
+            | Self::ScaleDownDelayed { until }
+            | Self::AfterRollBack { until, .. } => Some(*until),
             _ => None,
         }
     }
@@ -109,6 +122,8 @@ impl Reason {
             Self::Unknown { .. } => "Unknown",
             Self::Unclear { .. } => "Unclear",
             Self::AlreadyRequested => "AlreadyRequested",
+            Self::RollBack { .. } => "RollBack",
+            Self::AfterRollBack { .. } => "RolledBack",
             Self::OutsideBand { .. } => "OutsideBand",
         }
     }
@@ -172,6 +187,11 @@ impl fmt::Display for Reason {
             Self::Unclear { vertices } => write!(f, "the readings of {} scatter too much to tell", Vertices(*vertices)),
             Self::AlreadyRequested => f.write_str(
                 "the parallelism wanted has been requested already and is not reached; the cluster may lack slots",
+            ),
+            Self::RollBack { why } => write!(f, "the last rescale made things worse: {why}"),
+            Self::AfterRollBack { until, why } => write!(
+                f,
+                "a rescale was taken back ({why}); nothing is changed until {until:.0}"
             ),
             Self::OutsideBand { up, down } => match (up, down) {
                 (up, 0) => write!(f, "{} cannot carry the load", Vertices(*up)),
@@ -389,6 +409,8 @@ pub enum VertexReason {
     Unknown(Missing),
     /// The readings scatter too much to tell.
     Unclear,
+    /// The last rescale made things worse; it gets back what it had.
+    TakenBack,
     /// The last scale-up brought too little.
     Ineffective {
         /// Gain expected.
@@ -433,6 +455,7 @@ impl fmt::Display for VertexReason {
             Self::Excluded => f.write_str("excluded by job.autoscaler.vertex.exclude.ids"),
             Self::Finished => f.write_str("finished"),
             Self::Unknown(missing) => write!(f, "left alone: {missing}"),
+            Self::TakenBack => f.write_str("back to what it had before the last rescale"),
             Self::Unclear => f.write_str("readings scatter too much to tell"),
             Self::Ineffective { expected, actual } => write!(
                 f,
@@ -499,6 +522,8 @@ pub enum Limit {
         /// Its share of all records.
         percent: u32,
     },
+    /// So many subtasks were tried and made things worse.
+    Failed(u32),
     /// The TaskManagers that quotas and the cluster leave.
     TaskManagers(u32),
 }
@@ -512,6 +537,7 @@ impl fmt::Display for Limit {
             Self::Partitions(n) => write!(f, "{n} partitions"),
             Self::ScaleUpFactor => f.write_str("scale-up.max-factor"),
             Self::ScaleDownFactor => f.write_str("scale-down.max-factor"),
+            Self::Failed(n) => write!(f, "{n} subtasks, which were tried and made things worse"),
             Self::TaskManagers(n) => write!(f, "quotas or the cluster to {n} TaskManagers"),
             Self::Alignment(n) => write!(f, "alignment to {n} key groups or partitions"),
             Self::Contention(n) => write!(f, "subtasks get in each other's way beyond {n}"),

@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        history::{Change, Outcome, Scaling},
+        history::{Change, Outcome, Scaling, Watch},
         units::Rate,
     };
 
@@ -64,6 +64,7 @@ mod tests {
                 at: Timestamp::from_second(second).unwrap(),
                 vertices: BTreeMap::from([(id.clone(), change)]),
                 outcome: Outcome::Open,
+                watch: Watch::default(),
             }
         };
         let history = History {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    history::{History, Outcome, Scaling},
+    history::{History, Outcome, Scaling, Watch},
     settings::{Profile, Settings},
     topology::Topology,
     window::Window,
@@ -67,6 +67,9 @@ pub fn settle(
     let newest = history.scalings.len().saturating_sub(1);
     for (position, scaling) in history.scalings.iter_mut().enumerate() {
         if scaling.outcome != Outcome::Open {
+            if position == newest {
+                count_restarts(&mut scaling.watch, running_since);
+            }
             continue;
         }
         if position == newest && shows(topology, window, scaling) {
@@ -74,6 +77,7 @@ pub fn settle(
                 .map(|since| since.duration_since(scaling.at))
                 .filter(SignedDuration::is_positive);
             scaling.outcome = Outcome::Seen { restart };
+            scaling.watch.started = running_since;
         } else if position < newest || now.duration_since(scaling.at) > patience {
             scaling.outcome = Outcome::GivenUp;
         }
@@ -81,6 +85,16 @@ pub fn settle(
     let count = usize::try_from(settings.history_max_count).unwrap_or(usize::MAX);
     history.trim(now, signed(settings.history_max_age), count);
     history
+}
+
+/// A start that nobody asked for is one more.
+fn count_restarts(watch: &mut Watch, running_since: Option<Timestamp>) {
+    if let (Some(last), Some(now)) = (watch.started, running_since)
+        && now > last
+    {
+        watch.restarts = watch.restarts.saturating_add(1);
+        watch.started = Some(now);
+    }
 }
 
 /// Whether every vertex that the rescale changes has its parallelism, in the graph and in the newest
@@ -127,6 +141,7 @@ mod tests {
             at: at(second),
             vertices: BTreeMap::from([(id(), change)]),
             outcome,
+            watch: Watch::default(),
         }
     }
 

@@ -146,13 +146,14 @@ impl Subject<'_> {
             up: settings.scale_up_max_factor,
         };
         let (history, partitions) = (self.context.history, self.evaluated.partitions);
-        fitted(
+        let fitted = fitted(
             (settings, history),
             vertex,
             &self.growth,
             partitions,
             (factor, factors),
-        )
+        );
+        self.context.not_what_failed(vertex, fitted)
     }
 
     /// Where records arrive in bursts nobody knows how large the next is: more comes step by step.

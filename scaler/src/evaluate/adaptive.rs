@@ -18,6 +18,7 @@ use super::{Evaluated, Evaluation, flow};
 use crate::{
     curve::{Curves, TELLING},
     estimate::{Interval, Series, Trend, newest_level, relative_half_width, trend},
+    history::Flow,
     reason::Missing,
     sample::Sample,
     settings::{BusyTime, Part, Settings},
@@ -269,6 +270,8 @@ struct Job<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Demand {
     rate: Option<Rate>,
+    /// The same without a trend.
+    mean: Option<Rate>,
     rising: Rate,
     catch_up: Rate,
     doubt: Ratio,
@@ -281,6 +284,7 @@ impl Demand {
     /// Of a source that has finished.
     const NONE: Self = Self {
         rate: Some(Rate::ZERO),
+        mean: Some(Rate::ZERO),
         rising: Rate::ZERO,
         catch_up: Rate::ZERO,
         doubt: Ratio::ZERO,
@@ -369,8 +373,26 @@ impl Job<'_> {
         Evaluation {
             vertices,
             backlog,
+            flow: self.flow(&measured, &demands),
             ratios,
         }
+    }
+
+    /// What all sources read and are asked for, if that is known of each.
+    fn flow(&self, measured: &flow::Measured, demands: &[Option<Demand>]) -> Option<Flow> {
+        let none = Flow {
+            read: Rate::ZERO,
+            asked: Rate::ZERO,
+        };
+        let sources = measured.records_in.iter().zip(demands);
+        sources
+            .filter_map(|(read, demand)| Some((*read, demand.as_ref()?.mean)))
+            .try_fold(none, |sum, (read, asked)| {
+                Some(Flow {
+                    read: sum.read.plus(read?),
+                    asked: sum.asked.plus(asked?),
+                })
+            })
     }
 
     fn measured(&self) -> flow::Measured {
@@ -439,8 +461,10 @@ impl Job<'_> {
         } else {
             1.0
         };
-        let seen = trend.and_then(|trend| Rate::new(trend.level)).or(seen);
-        let rate = Ratio::new(faster).and_then(|faster| seen.map(|rate| rate.times(faster)));
+        let let_through = |rate: Rate| Some(rate.times(Ratio::new(faster)?));
+        let mean = seen.and_then(let_through);
+        let level = trend.and_then(|trend| Rate::new(trend.level));
+        let rate = level.or(seen).and_then(let_through);
         let lag = series.pending.filter(|_| !self.has_time_to_spare(series));
         let waits =
             |rate: Rate| Some(lag?.get() / rate.get()).filter(|seconds| seconds.is_finite());
@@ -451,6 +475,7 @@ impl Job<'_> {
         };
         Demand {
             rate,
+            mean,
             rising: trend
                 .and_then(|trend| Rate::new(trend.slope.max(0.0)))
                 .unwrap_or(Rate::ZERO),

@@ -93,6 +93,7 @@ pub fn evaluate(
     Evaluation {
         vertices,
         backlog,
+        flow: None,
         ratios,
     }
 }

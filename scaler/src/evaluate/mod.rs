@@ -8,6 +8,7 @@ pub mod apache;
 pub mod flow;
 
 use crate::{
+    history::Flow,
     reason::Missing,
     units::{Capacity, Rate, Ratio, Records},
 };
@@ -86,6 +87,8 @@ pub struct Evaluation {
     /// Whether more waits in front of a source than `backlog-processing.lag-threshold`: nothing is scaled down
     /// then, and only what cannot keep up is scaled up.
     pub backlog: bool,
+    /// What all sources together read and are asked for, where profile `adaptive` knows it of each.
+    pub flow: Option<Flow>,
     /// How rates flow, to see what a limit downstream does upstream.
     pub ratios: flow::Ratios,
 }

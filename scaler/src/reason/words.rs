@@ -21,6 +21,7 @@ impl VertexReason {
             Self::Finished => "Finished",
             Self::Unknown(_) => "InsufficientData",
             Self::Unclear => "Unclear",
+            Self::TakenBack => "RollBack",
             Self::Ineffective { .. } => "Ineffective",
             Self::ScaleDownDelayed { .. } => "Cooldown",
             Self::AtLimit(_) => "LimitedByMax",

@@ -23,11 +23,13 @@ pub enum Part {
     BreakEven,
     /// Not scaling down where no slot is saved.
     Slots,
+    /// Going back once after a rescale that made things worse.
+    RollBack,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Early,
         Self::Change,
         Self::Trend,
@@ -38,6 +40,7 @@ impl Part {
         Self::Bottleneck,
         Self::BreakEven,
         Self::Slots,
+        Self::RollBack,
     ];
 
     /// Its name in `job.autoscaler.adaptive.without`.
@@ -53,6 +56,7 @@ impl Part {
             Self::Bottleneck => "bottleneck",
             Self::BreakEven => "break-even",
             Self::Slots => "slots",
+            Self::RollBack => "roll-back",
         }
     }
 }

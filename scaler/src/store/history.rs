@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ignored, Restored};
 use crate::{
     curve::{Curve, Point},
-    history::{Change, Delayed, History, Outcome, Recommendation, Scaling},
+    history::{Change, Delayed, Failed, Flow, History, Outcome, Recommendation, Scaling, Watch},
     topology::VertexId,
     units::{Rate, Ratio},
 };
@@ -30,6 +30,27 @@ struct StoredHistory {
     delayed: BTreeMap<String, Vec<StoredRecommendation>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     curves: BTreeMap<String, StoredCurve>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<StoredFailed>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFailed {
+    at: Timestamp,
+    vertices: BTreeMap<String, (u32, u32)>,
+    why: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredWatch {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<(f64, f64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started: Option<Timestamp>,
+    #[serde(default)]
+    restarts: u32,
+    #[serde(default)]
+    back: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,6 +69,8 @@ struct StoredScaling {
     outcome: StoredOutcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restart_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    watch: Option<StoredWatch>,
     vertices: BTreeMap<String, StoredChange>,
 }
 
@@ -101,6 +124,7 @@ pub fn history_to_json(history: &History) -> String {
             .iter()
             .map(|(id, curve)| (id.to_string(), store_curve(curve)))
             .collect(),
+        failed: history.failed.iter().map(store_failed).collect(),
     };
     // Maps with text keys and finite numbers always serialize.
     serde_json::to_string(&stored).unwrap_or_default()
@@ -143,7 +167,60 @@ pub fn history_from_json(text: &str) -> Restored<History> {
             Err(reason) => restored.ignored.push(reason),
         }
     }
+    for failed in stored.failed {
+        match restore_failed(failed) {
+            Ok(failed) => restored.value.failed.push(failed),
+            Err(reason) => restored.ignored.push(reason),
+        }
+    }
     restored
+}
+
+fn store_failed(failed: &Failed) -> StoredFailed {
+    let change = |(id, change): (&VertexId, &(u32, u32))| (id.to_string(), *change);
+    StoredFailed {
+        at: failed.at,
+        vertices: failed.vertices.iter().map(change).collect(),
+        why: failed.why.clone(),
+    }
+}
+
+fn restore_failed(stored: StoredFailed) -> Result<Failed, Ignored> {
+    let change = |(id, change): (String, (u32, u32))| Ok((vertex(&id)?, change));
+    Ok(Failed {
+        at: stored.at,
+        vertices: stored
+            .vertices
+            .into_iter()
+            .map(change)
+            .collect::<Result<_, _>>()?,
+        why: stored.why,
+    })
+}
+
+fn store_watch(watch: &Watch) -> Option<StoredWatch> {
+    let stored = StoredWatch {
+        before: watch.before.map(|flow| (flow.read.get(), flow.asked.get())),
+        started: watch.started,
+        restarts: watch.restarts,
+        back: watch.back,
+    };
+    Some(stored).filter(|_| *watch != Watch::default())
+}
+
+fn restore_watch(stored: &StoredWatch) -> Watch {
+    let flow = |(read, asked)| {
+        Some(Flow {
+            read: Rate::new(read)?,
+            asked: Rate::new(asked)?,
+        })
+    };
+    Watch {
+        before: stored.before.and_then(flow),
+        started: stored.started,
+        restarts: stored.restarts,
+        back: stored.back,
+    }
 }
 
 fn store_curve(curve: &Curve) -> StoredCurve {
@@ -214,6 +291,7 @@ fn store_scaling(scaling: &Scaling) -> StoredScaling {
         at: scaling.at,
         outcome,
         restart_ms: restart.and_then(|r| i64::try_from(r.as_millis()).ok()),
+        watch: store_watch(&scaling.watch),
         vertices: scaling
             .vertices
             .iter()
@@ -245,6 +323,7 @@ fn restore_scaling(stored: StoredScaling) -> Result<Scaling, Ignored> {
         .map(SignedDuration::from_millis);
     Ok(Scaling {
         at: stored.at,
+        watch: stored.watch.as_ref().map(restore_watch).unwrap_or_default(),
         vertices,
         outcome: match stored.outcome {
             StoredOutcome::Open => Outcome::Open,
@@ -292,6 +371,19 @@ mod tests {
             at: at(second),
             vertices: BTreeMap::from([(VertexId::new("a").unwrap(), change)]),
             outcome,
+            watch: Watch::default(),
+        };
+        let watched = Scaling {
+            watch: Watch {
+                before: Some(Flow {
+                    read: Rate::new(90.0).unwrap(),
+                    asked: Rate::new(100.0).unwrap(),
+                }),
+                started: Some(at(4)),
+                restarts: 2,
+                back: true,
+            },
+            ..scaling(4, Outcome::Open)
         };
         let mut delayed = Delayed::default();
         delayed.push(at(5), 1, true);
@@ -305,10 +397,15 @@ mod tests {
                     },
                 ),
                 scaling(3, Outcome::Seen { restart: None }),
-                scaling(4, Outcome::Open),
+                watched,
             ],
             delayed: BTreeMap::from([(VertexId::new("a").unwrap(), delayed)]),
             curves: BTreeMap::from([(VertexId::new("a").unwrap(), curve())]),
+            failed: vec![Failed {
+                at: at(4),
+                vertices: BTreeMap::from([(VertexId::new("a").unwrap(), (2, 5))]),
+                why: "the sources read less".to_owned(),
+            }],
         }
     }
 
@@ -332,6 +429,16 @@ mod tests {
         let restored = history_from_json(&history_to_json(&history()));
         assert_eq!(restored.value, history());
         assert_eq!(restored.ignored, []);
+    }
+
+    #[test]
+    fn a_history_from_before_rescales_were_watched_is_read() {
+        let text = r#"{"version":1,"scalings":[{"at":"2027-01-15T08:00:00Z","outcome":"open",
+            "vertices":{"a":{"from":2,"to":5}}}]}"#;
+        let restored = history_from_json(text);
+        assert_eq!(restored.ignored, []);
+        assert_eq!(restored.value.scalings[0].watch, Watch::default());
+        assert_eq!(restored.value.failed, []);
     }
 
     #[test]

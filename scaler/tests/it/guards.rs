@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flink_scaler::{
     Action, Block, CheckpointHealth, GraphError, History, JobGraph, Mode, PendingRescale, Reason,
     Settings, ShipStrategy, Situation, Verdict, VertexReason, Window,
-    history::{Change, Outcome, Scaling},
+    history::{Change, Outcome, Scaling, Watch},
     step,
 };
 use jiff::SignedDuration;
@@ -183,6 +183,7 @@ fn open(second: i64, to: u32) -> History {
         at: at(second),
         vertices: BTreeMap::from([(id("v"), change)]),
         outcome: Outcome::Open,
+        watch: Watch::default(),
     };
     History {
         scalings: vec![scaling],

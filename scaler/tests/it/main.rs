@@ -15,6 +15,7 @@ mod nexmark;
 mod properties;
 mod quota;
 mod rest;
+mod roll_back;
 mod sequences;
 mod simulation;
 mod vectors;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use flink_scaler::{
     Action, Block, Capacity, History, Rate, Reason, Settings, ShipStrategy, VertexReason,
     capacity::need,
-    history::{Change, Outcome, Scaling},
+    history::{Change, Outcome, Scaling, Watch},
     parallelism::{Bounds, Factors, Rule, fit},
     settings::{Alignment, LegacyAlignment},
     units::Ratio,
@@ -199,6 +199,7 @@ fn history(changes: &[(u32, u32, f64, f64)]) -> History {
             },
         )]),
         outcome: Outcome::Seen { restart: None },
+        watch: Watch::default(),
     };
     History {
         scalings: (0..).zip(changes).map(scaling).collect(),

@@ -248,6 +248,11 @@ fn p16_every_reason_is_a_token_that_events_and_conditions_may_carry() {
         Reason::Unknown { vertices: 1 },
         Reason::Unclear { vertices: 1 },
         Reason::AlreadyRequested,
+        Reason::RollBack { why: String::new() },
+        Reason::AfterRollBack {
+            until,
+            why: String::new(),
+        },
         Reason::OutsideBand { up: 1, down: 0 },
     ] {
         words.insert(reason.word());
@@ -295,7 +300,7 @@ fn p16_every_reason_is_a_token_that_events_and_conditions_may_carry() {
     ] {
         words.insert(reason.word());
     }
-    assert_eq!(words.len(), 36, "{words:?}");
+    assert_eq!(words.len(), 38, "{words:?}");
     for word in words {
         let camel = word.starts_with(|first: char| first.is_ascii_uppercase())
             && word.chars().all(|letter| letter.is_ascii_alphanumeric());

@@ -1,0 +1,189 @@
+//! After a rescale: whether it did harm, the way back, and what follows from that.
+//!
+//! The rule: back once, to what there was before, then nothing for [`FREEZE`], with the reason; what failed is not tried
+//! again as long as it is remembered. Harm is
+//!
+//! | what | how much |
+//! | --- | --- |
+//! | the sources read less | less than 0.9 of what they read before and are still asked for, and fall behind |
+//! | the job starts again and again | [`RESTARTS`] times |
+//! | memory is short | after fewer subtasks |
+//!
+//! within half an hour, or two windows if that is more. Tests are in `tests/it/roll_back.rs`.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Context, later};
+use crate::{
+    evaluate::Evaluation,
+    history::{Failed, Flow, Outcome, Scaling},
+    parallelism::Fitted,
+    reason::{Block, Limit, Reason, VertexReason},
+    settings::Part,
+    topology::Vertex,
+    tracking::signed,
+    verdict::{Action, Verdict},
+};
+
+/// After going back nothing is changed for so long.
+pub(super) const FREEZE: SignedDuration = SignedDuration::from_hours(1);
+
+/// A rescale is watched for at least so long.
+const WATCHED: SignedDuration = SignedDuration::from_mins(30);
+
+/// A job that has started again so often since a rescale does not stand it.
+const RESTARTS: u32 = 3;
+
+/// Less than this share of what was read before is clearly less ...
+const LESS: f64 = 0.9;
+
+/// ... if it is also less than this share of what is asked for.
+const BEHIND: f64 = 0.97;
+
+impl Context<'_> {
+    /// The way back if memory is short or the sources read less since the last rescale, `full` telling whether the
+    /// evidence is; nothing at all for a while after that.
+    pub(super) fn after_rescale(
+        &self,
+        evaluation: &Evaluation,
+        full: bool,
+        blocked_by: &[Block],
+    ) -> Option<Verdict> {
+        if let Some((until, failed)) = self.frozen() {
+            let why = failed.why.clone();
+            let vertices = self.untouched(Some(evaluation));
+            return Some(Verdict {
+                blocked_by: blocked_by.to_vec(),
+                ..self.hold(Reason::AfterRollBack { until, why }, vertices)
+            });
+        }
+        let flow = evaluation.flow.filter(|_| full);
+        let why = self.pressed(blocked_by).or_else(|| self.slower(flow?))?;
+        // Short memory is the reason to act here, not one against it.
+        let short = |block: &&Block| matches!(block, Block::MemoryPressure { .. });
+        let others = blocked_by.iter().filter(|block| !short(block));
+        self.roll_back(Some(evaluation), why, others.cloned().collect())
+    }
+
+    /// The way back if the job starts again and again, as long as it runs at this moment.
+    pub(super) fn unstable(&self, blocked_by: &[Block]) -> Option<Verdict> {
+        let young =
+            |block: &Block| matches!(block, Block::Stabilizing { .. } | Block::TooSoon { .. });
+        let restarts = self.watched()?.watch.restarts;
+        if restarts < RESTARTS || !blocked_by.iter().all(young) {
+            return None;
+        }
+        let why = format!("the job has started {restarts} times by itself since");
+        self.roll_back(None, why, Vec::new())
+    }
+
+    /// The last rescale, if it is still watched.
+    fn watched(&self) -> Option<&Scaling> {
+        let last = self.history.last()?;
+        let seen = matches!(last.outcome, Outcome::Seen { .. });
+        let long = WATCHED.max(signed(self.settings.metrics_window).saturating_mul(2));
+        let young = self.situation.now.duration_since(last.at) <= long;
+        let watches = self.settings.uses(Part::RollBack) && !last.watch.back;
+        Some(last).filter(|_| seen && young && watches)
+    }
+
+    /// Since when and until when nothing is changed because of what failed.
+    fn frozen(&self) -> Option<(Timestamp, &Failed)> {
+        let failed = self.history.failed.last()?;
+        let until = later(failed.at, FREEZE);
+        let holds = self.settings.uses(Part::RollBack) && self.situation.now < until;
+        holds.then_some((until, failed))
+    }
+
+    /// Short memory after fewer subtasks.
+    fn pressed(&self, blocked_by: &[Block]) -> Option<String> {
+        let last = self.watched()?;
+        let fewer = !last.vertices.is_empty() && last.vertices.values().all(|c| c.to < c.from);
+        let short = |block: &&Block| matches!(block, Block::MemoryPressure { .. });
+        let block = blocked_by.iter().find(short).filter(|_| fewer)?;
+        Some(block.to_string())
+    }
+
+    /// Sources that read less than before and than they are asked for.
+    fn slower(&self, now: Flow) -> Option<String> {
+        let before = self.watched()?.watch.before?;
+        let possible = before.read.min(now.asked);
+        let (read, asked) = (now.read.get(), now.asked.get());
+        (read < LESS * possible.get() && read < BEHIND * asked).then(|| {
+            format!(
+                "the sources read {} records/s, before {}",
+                now.read, before.read
+            )
+        })
+    }
+
+    fn roll_back(
+        &self,
+        evaluation: Option<&Evaluation>,
+        why: String,
+        blocked_by: Vec<Block>,
+    ) -> Option<Verdict> {
+        let last = self.watched()?;
+        let mut vertices = self.untouched(evaluation);
+        let mut failed = Failed {
+            at: self.situation.now,
+            vertices: Default::default(),
+            why: why.clone(),
+        };
+        for vertex in &mut vertices {
+            let change = last.vertices.get(&vertex.id);
+            let still = change.filter(|change| change.to == vertex.current);
+            let lasting = matches!(
+                vertex.reason,
+                VertexReason::Excluded | VertexReason::Finished
+            );
+            if let Some(change) = still.filter(|_| !lasting) {
+                let id = vertex.id.clone();
+                failed.vertices.insert(id, (change.from, change.to));
+                vertex.target = change.from;
+                vertex.expected_rate = change.true_rate;
+                vertex.outside_band = true;
+                vertex.reason = VertexReason::TakenBack;
+            }
+        }
+        if failed.vertices.is_empty() {
+            return None;
+        }
+        let reason = Reason::RollBack { why };
+        let mut verdict = self.acted(self.hold(reason.clone(), vertices), reason, blocked_by);
+        if matches!(verdict.action, Action::Scale { .. }) {
+            if let Some(scaling) = verdict.history.scalings.last_mut() {
+                scaling.watch.back = true;
+            }
+            verdict.history.failed.push(failed);
+        }
+        Some(verdict)
+    }
+
+    /// What is left of a number of subtasks where what has failed is not tried again: not so many, or not so few.
+    pub(super) fn not_what_failed(&self, vertex: &Vertex, fitted: Fitted) -> Fitted {
+        if !self.settings.uses(Part::RollBack) {
+            return fitted;
+        }
+        let now = vertex.parallelism;
+        let failed = self.history.failed.iter();
+        failed
+            .filter_map(|failed| failed.vertices.get(&vertex.id))
+            .fold(fitted, |fitted, (from, to)| {
+                let wanted = fitted.parallelism;
+                let kept = if to > from && wanted > now {
+                    wanted.min((to - 1).max(now))
+                } else if to < from && wanted < now {
+                    wanted.max(to.saturating_add(1).min(now))
+                } else {
+                    wanted
+                };
+                let limit = Some(Limit::Failed(*to)).filter(|_| kept != wanted);
+                Fitted {
+                    parallelism: kept,
+                    limit: limit.or(fitted.limit),
+                    ..fitted
+                }
+            })
+    }
+}
