@@ -281,26 +281,11 @@ impl Context<'_> {
         } else if wanted.iter().all(requested) {
             verdict.action = Action::Hold(Reason::AlreadyRequested);
         } else {
-            let overrides = self.overrides(&verdict.vertices);
+            let overrides = verdict.overrides(&self.situation.user_overrides);
             verdict.history = self.scaled(&verdict);
             verdict.action = Action::Scale { overrides, reason };
         }
         verdict
-    }
-
-    /// The parallelism of every vertex that may be scaled, and the user's own for those that may not.
-    fn overrides(&self, vertices: &[VertexVerdict]) -> BTreeMap<VertexId, u32> {
-        let of = |vertex: &VertexVerdict| {
-            if self.excluded(&vertex.id) {
-                self.situation.user_overrides.get(&vertex.id).copied()
-            } else {
-                Some(vertex.target)
-            }
-        };
-        vertices
-            .iter()
-            .filter_map(|vertex| Some((vertex.id.clone(), of(vertex)?)))
-            .collect()
     }
 
     /// The history with this rescale. Scale-downs that waited have had their say.

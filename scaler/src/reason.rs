@@ -103,6 +103,30 @@ impl Reason {
         }
     }
 
+    /// Whether the job was judged and is right as it is, or can be no better: what was recommended before no longer
+    /// holds. Otherwise too little is known to say so.
+    pub const fn settles(&self) -> bool {
+        match self {
+            Self::Balanced
+            | Self::WithinBand
+            | Self::CannotScale { .. }
+            | Self::ScaleDownDelayed { .. }
+            | Self::SavesNoSlot
+            | Self::CatchingUp => true,
+            Self::Off
+            | Self::Settings(_)
+            | Self::Graph(_)
+            | Self::Blocked(_)
+            | Self::Collecting { .. }
+            | Self::LoadChanging { .. }
+            | Self::WarmingUp
+            | Self::Unknown { .. }
+            | Self::Unclear { .. }
+            | Self::AlreadyRequested
+            | Self::OutsideBand { .. } => false,
+        }
+    }
+
     /// The reason as one word in CamelCase, the same whatever the figures are.
     pub const fn word(&self) -> &'static str {
         match self {

@@ -199,4 +199,17 @@ impl Verdict {
             .map(|vertex| (vertex.id.clone(), vertex.target))
             .collect()
     }
+
+    /// What to put in force as a whole: the target of every vertex that may be scaled, changed or not, and the
+    /// user's own parallelism of those that may not.
+    pub fn overrides(&self, users: &BTreeMap<VertexId, u32>) -> BTreeMap<VertexId, u32> {
+        let of = |vertex: &VertexVerdict| match vertex.reason {
+            VertexReason::Excluded => users.get(&vertex.id).copied(),
+            _ => Some(vertex.target),
+        };
+        self.vertices
+            .iter()
+            .filter_map(|vertex| Some((vertex.id.clone(), of(vertex)?)))
+            .collect()
+    }
 }

@@ -3,6 +3,7 @@
 //! The rule: what the operator recorded, in order and in sentences; nothing is decided here, and what cannot be
 //! read is named rather than left out. Pure. Tests are below.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use flink_crds::{AutoscalerStatus, ScalingSummary, VertexRecommendation};
@@ -31,6 +32,9 @@ pub struct Explanation {
     reason: Option<String>,
     /// What keeps a recommendation from being applied.
     blocked_by: Option<String>,
+    /// The parallelism that the next start takes, by vertex.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    next_start: BTreeMap<String, i32>,
     /// When the reason ends by itself, if that is fixed.
     next_evaluation: Option<String>,
     /// Every vertex.
@@ -60,6 +64,7 @@ impl Explanation {
             reason,
             vertices,
             overrides: _,
+            next_start,
             blocked_by,
             next_evaluation_time,
             last_scaling,
@@ -95,12 +100,23 @@ impl Explanation {
             since: last_decision_time,
             reason,
             blocked_by,
+            next_start,
             next_evaluation: next_evaluation_time,
             vertices,
             last_scaling,
             decisions,
             notes,
         })
+    }
+
+    /// The vertices that the next start changes.
+    fn taken_at_start(&self) -> String {
+        let change = |vertex: &VertexRecommendation| {
+            let (now, next) = (vertex.current?, *self.next_start.get(vertex.id.as_ref()?)?);
+            (now != next).then(|| format!("{} {now} -> {next}", name(vertex)))
+        };
+        let changes: Vec<String> = self.vertices.iter().filter_map(change).collect();
+        changes.join(", ")
     }
 
     fn table(&self) -> Table<8> {
@@ -156,6 +172,10 @@ impl fmt::Display for Explanation {
         }
         if let Some(blocked) = &self.blocked_by {
             writeln!(f, "Held back: {blocked}")?;
+        }
+        let taken = self.taken_at_start();
+        if !taken.is_empty() {
+            writeln!(f, "At the next start: {taken}")?;
         }
         if let Some(next) = &self.next_evaluation {
             writeln!(f, "Next evaluation: {next}")?;
@@ -213,8 +233,6 @@ impl fmt::Display for Explanation {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn stored(decisions: Option<&str>) -> Stored {

@@ -31,8 +31,17 @@ pub fn with_overrides(
     let Some(scaler) = scaler.filter(|scaler| !scaler.overrides.is_empty()) else {
         return spec.clone();
     };
-    let mut all = overrides_in(spec);
-    for (vertex, parallelism) in &scaler.overrides {
+    imposed(spec, overrides_in(spec), &scaler.overrides)
+}
+
+/// The spec with `overrides` over the user's `own`, whatever it had before.
+pub fn imposed(
+    spec: &FlinkDeploymentSpec,
+    own: BTreeMap<String, u32>,
+    overrides: &BTreeMap<String, i32>,
+) -> FlinkDeploymentSpec {
+    let mut all = own;
+    for (vertex, parallelism) in overrides {
         all.insert(vertex.clone(), u32::try_from(*parallelism).unwrap_or(1));
     }
     let text: Vec<String> = all

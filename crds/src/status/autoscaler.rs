@@ -27,6 +27,9 @@ pub struct AutoscalerStatus {
     /// Parallelism now imposed on vertices, by vertex id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub overrides: BTreeMap<String, i32>,
+    /// Mode `initial`: parallelism by vertex id that the next start of the job takes. Absent if it has what it needs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub next_start: BTreeMap<String, i32>,
     /// What keeps a recommendation from being applied. Absent if nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<String>,

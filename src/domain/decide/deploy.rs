@@ -5,7 +5,7 @@
 
 use flink_crds::{JobState, PendingKind, ReconciliationState, UpgradeMode};
 
-use super::{AT_ONCE, upgrade};
+use super::{AT_ONCE, scaler, upgrade};
 use crate::domain::draft::Draft;
 use crate::domain::recorded::{LAST_STATE_PATH, Recorded};
 use crate::domain::{Component, Desired, Observed, Reason, Sighting, Waiting};
@@ -103,7 +103,8 @@ fn taken_over(
 
 /// Record a deployment that is about to be made.
 pub fn begin(draft: &mut Draft, desired: &Desired, observed: &Observed, mode: UpgradeMode) {
-    begin_spec(draft, desired, observed, mode, &desired.spec.clone());
+    let spec = scaler::at_start(draft, desired);
+    begin_spec(draft, desired, observed, mode, &spec);
 }
 
 /// The same for a given spec, such as the deployed one after a loss.

@@ -3,6 +3,7 @@
 //! The rule: the verdict is the scaler's; here it only becomes overrides in the status, from which the
 //! next pass rescales like on any other change of the spec. The status is written only on news.
 
+mod initial;
 mod publish;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ use jiff::SignedDuration;
 use super::AT_ONCE;
 use crate::domain::draft::Draft;
 use crate::domain::{Component, Desired, Observed, Reason, ScalerMemory, ScalerView, Step};
+
+pub use initial::at_start;
 
 /// Time between two samples.
 const PACE: Duration = Duration::from_secs(10);
@@ -86,6 +89,7 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
 const CONFLICT: &str = "spec.taskManager.replicas is set, by a person or a HorizontalPodAutoscaler, so \
     the autoscaler only advises. Remove it, or set job.autoscaler.mode: recommend";
 
+/// `spec.taskManager.replicas` says how many subtasks there are, so vertices are left alone.
 fn replicas_are_set(desired: &Desired) -> bool {
     let task_manager = desired.spec.task_manager.as_ref();
     task_manager.is_some_and(|tm| tm.replicas.is_some())
@@ -144,10 +148,15 @@ fn ids(overrides: &BTreeMap<String, u32>) -> BTreeMap<VertexId, u32> {
 
 fn impose(draft: &mut Draft, overrides: &BTreeMap<VertexId, u32>) {
     let scaler = draft.status.autoscaler.get_or_insert_default();
-    scaler.overrides = overrides
+    scaler.overrides = texts(overrides);
+}
+
+/// Overrides as the status has them.
+fn texts(overrides: &BTreeMap<VertexId, u32>) -> BTreeMap<String, i32> {
+    overrides
         .iter()
         .map(|(id, n)| (id.to_string(), signed(*n)))
-        .collect();
+        .collect()
 }
 
 fn signed(parallelism: u32) -> i32 {

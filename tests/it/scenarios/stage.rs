@@ -267,6 +267,21 @@ impl Stage {
                 text(scaler.reason.as_ref())
             );
         }
+        let before = status.autoscaler.clone().unwrap_or_default();
+        let after = next.autoscaler.clone().unwrap_or_default();
+        for (name, before, after) in [
+            ("imposed", before.overrides, after.overrides),
+            ("next start", before.next_start, after.next_start),
+        ] {
+            if before != after {
+                let of = |(vertex, n): (&String, &i32)| format!(" {vertex}={n}");
+                let _ = writeln!(
+                    out,
+                    "{name:<10}{}",
+                    after.iter().map(of).collect::<String>()
+                );
+            }
+        }
         if let Some(error) = &next.error {
             let _ = writeln!(out, "error      {error}");
         }

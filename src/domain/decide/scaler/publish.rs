@@ -7,7 +7,7 @@ use flink_crds::{AutoscalerStatus, ScalingSummary, VertexRecommendation};
 use flink_scaler::history::{Outcome, Scaling};
 use flink_scaler::{Action, JobGraph, Verdict, VertexVerdict};
 
-use super::{CONFLICT, replicas_are_set, signed};
+use super::{CONFLICT, initial, replicas_are_set, signed};
 use crate::domain::draft::Draft;
 use crate::domain::{Desired, Observed};
 
@@ -32,12 +32,14 @@ pub(super) fn publish(
         Action::Hold(reason) => reason.until(),
         Action::Advise | Action::Scale { .. } => None,
     };
+    let next_start = initial::recommended(&present, desired, verdict);
     let last_scaling = verdict.history.last().map(|last| summary(last, graph));
     // Most texts hold figures that differ at every look; those that name an instant change with it only.
     let dated = until.is_some();
     let same = present.mode.as_deref() == Some(mode)
         && present.state.as_deref() == Some(state)
         && (!dated || present.reason == Some(verdict.headline()))
+        && present.next_start == next_start
         && present.last_scaling == last_scaling
         && targets(&present.vertices) == targets(&vertices);
     if same {
@@ -54,6 +56,7 @@ pub(super) fn publish(
         }),
         vertices,
         overrides: present.overrides,
+        next_start,
         blocked_by: (!blocked.is_empty()).then(|| blocked.join("; ")),
         next_evaluation_time: until.map(|until| until.to_string()),
         last_scaling,
