@@ -5,11 +5,13 @@
 //! better off otherwise move with it; if none is, none moves. Tests are in `tests/it/`.
 
 mod back;
+mod bounds;
 mod limits;
 mod quota;
 mod vertex;
 
-pub(crate) use vertex::{bounds, fitted, growth};
+pub(crate) use bounds::bounds;
+pub(crate) use vertex::{fitted, growth};
 
 use std::collections::BTreeMap;
 
@@ -21,6 +23,7 @@ use crate::{
     guard,
     history::{Change, History, Outcome, Scaling, Watch},
     reason::{Block, Missing, Reason, VertexReason},
+    schedule::Agenda,
     settings::{Mode, Part, Profile, Settings},
     topology::{JobGraph, Topology, VertexId},
     tracking::{self, signed},
@@ -40,6 +43,8 @@ pub(crate) struct Context<'a> {
     situation: &'a Situation,
     /// How long a rescale is expected to take.
     restart: SignedDuration,
+    /// What the schedules ask for.
+    agenda: Agenda<'a>,
 }
 
 /// What to do with the job now.
@@ -76,12 +81,14 @@ pub fn step(
         (situation.now, started),
     );
     let blocked_by = guard::blocks(settings, &topology, window, &history, situation);
+    let restart = tracking::restart_time(settings, &history);
     let context = Context {
         settings,
         topology: &topology,
         history: &history,
         situation,
-        restart: tracking::restart_time(settings, &history),
+        restart,
+        agenda: Agenda::of(settings, situation.now, restart),
     };
     if let Some(verdict) = context.unstable(&blocked_by) {
         return verdict;
@@ -109,7 +116,8 @@ impl Context<'_> {
                         .saturating_sub(full_at.duration_since(now))
                         .max(SignedDuration::ZERO);
                     let vertices = self.untouched(Some(&evaluation));
-                    return self.hold(Reason::Collecting { have, need }, vertices);
+                    let held = self.hold(Reason::Collecting { have, need }, vertices);
+                    return self.unless_scheduled(held, blocked_by);
                 }
                 (evaluation, true)
             }
@@ -133,7 +141,8 @@ impl Context<'_> {
                     } else {
                         Reason::Collecting { have, need }
                     };
-                    return self.hold(reason, self.untouched(Some(&evaluation)));
+                    let held = self.hold(reason, self.untouched(Some(&evaluation)));
+                    return self.unless_scheduled(held, blocked_by);
                 }
                 (evaluation, evidence == adaptive::Evidence::Full)
             }
@@ -198,11 +207,11 @@ impl Context<'_> {
                 curves,
                 ..self.history.clone()
             };
-            return Verdict {
-                blocked_by,
+            let held = Verdict {
                 history,
                 ..self.hold(reason, vertices)
             };
+            return self.unless_scheduled(held, blocked_by);
         }
         for vertex in vertices
             .iter_mut()
@@ -210,6 +219,7 @@ impl Context<'_> {
         {
             vertex.reason = VertexReason::AlongWithOthers;
         }
+        bounds::keep_to_schedule(self, &mut vertices);
         let reason = Reason::OutsideBand { up, down: fewer };
         let history = History {
             delayed,
@@ -234,6 +244,15 @@ impl Context<'_> {
         let hosts = self.situation.task_managers.as_ref();
         let slots = hosts.map_or(1, |hosts| hosts.slots.max(1));
         Some(vertices.iter().map(of).max()?.div_ceil(slots))
+    }
+
+    /// The load asks for nothing; a schedule may, whatever is known of the load.
+    fn unless_scheduled(&self, mut held: Verdict, blocked_by: Vec<Block>) -> Verdict {
+        let vertices = bounds::keep_to_schedule(self, &mut held.vertices);
+        if vertices == 0 {
+            return Verdict { blocked_by, ..held };
+        }
+        self.acted(held, Reason::Schedule { vertices }, blocked_by)
     }
 
     /// What is known of capacities, with what was measured now. A vertex that is hardly busy shows little.

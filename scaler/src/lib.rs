@@ -24,6 +24,7 @@ pub mod reason;
 pub mod report;
 pub mod sample;
 pub mod scalability;
+pub mod schedule;
 pub mod settings;
 pub mod simulate;
 pub mod store;

@@ -32,13 +32,28 @@ impl Rule {
     }
 }
 
+/// Where a bound is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// `vertex.min-parallelism` or `vertex.max-parallelism`.
+    All,
+    /// `vertex.parallelism-bounds`.
+    Vertex,
+    /// `schedules`.
+    Schedule,
+}
+
 /// What a vertex' parallelism must keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Fewest subtasks; a vertex that has fewer is not forced up.
     pub min: u32,
+    /// Where that is written.
+    pub min_by: Origin,
     /// Most subtasks; a vertex that has more is not forced down.
     pub max: u32,
+    /// Where that is written.
+    pub max_by: Origin,
     /// Key groups.
     pub max_parallelism: u32,
     /// Sources: partitions of what they read.
@@ -95,13 +110,10 @@ pub fn fit(current: u32, factor: Ratio, factors: Factors, bounds: &Bounds) -> Fi
     let mut target = ceil(allowed * f64::from(current));
 
     let lower = bounds.min.min(current).max(1);
-    note(
-        target < lower && lower > 1,
-        Limit::MinParallelism(bounds.min),
-    );
+    note(target < lower && lower > 1, bounds.least());
     target = target.max(lower);
     let upper = bounds.max.max(current);
-    note(target > upper, Limit::MaxParallelism(bounds.max));
+    note(target > upper, bounds.most());
     target = target.min(upper);
     note(
         target > bounds.max_parallelism,
@@ -123,6 +135,24 @@ pub fn fit(current: u32, factor: Ratio, factors: Factors, bounds: &Bounds) -> Fi
 }
 
 impl Bounds {
+    /// The lower bound as a limit.
+    pub const fn least(&self) -> Limit {
+        match self.min_by {
+            Origin::All => Limit::MinParallelism(self.min),
+            Origin::Vertex => Limit::VertexBounds(self.min),
+            Origin::Schedule => Limit::Schedule(self.min),
+        }
+    }
+
+    /// The upper bound as a limit.
+    pub const fn most(&self) -> Limit {
+        match self.max_by {
+            Origin::All => Limit::MaxParallelism(self.max),
+            Origin::Vertex => Limit::VertexBounds(self.max),
+            Origin::Schedule => Limit::Schedule(self.max),
+        }
+    }
+
     /// What the load comes in: partitions, else key groups.
     fn units(&self) -> u32 {
         self.partitions
@@ -204,7 +234,9 @@ mod tests {
     fn bounds(rule: Rule) -> Bounds {
         Bounds {
             min: 1,
+            min_by: Origin::All,
             max: 200,
+            max_by: Origin::All,
             max_parallelism: 720,
             partitions: None,
             keyed: true,
@@ -313,7 +345,7 @@ mod tests {
             current in 1u32..400, factor in 0.0f64..50.0, min in 1u32..50, extra in 0u32..300,
             groups in 1u32..500, partitions in proptest::option::of(0u32..100), keyed: bool, rule in rules(),
         ) {
-            let bounds = Bounds { min, max: min + extra, max_parallelism: groups, partitions, keyed, rule };
+            let bounds = Bounds { min, min_by: Origin::All, max: min + extra, max_by: Origin::All, max_parallelism: groups, partitions, keyed, rule };
             let p = fit(current, Ratio::new(factor).unwrap(), FREE, &bounds).parallelism;
             prop_assert!(p >= 1 && p <= groups && p <= bounds.max.max(current));
             prop_assert!(partitions.is_none_or(|n| n == 0 || p <= n));
@@ -329,7 +361,7 @@ mod tests {
                 Rule::Current(Alignment::Balanced), Rule::Current(Alignment::EvenlySpread), Rule::Current(Alignment::Off),
             ]),
         ) {
-            let bounds = Bounds { min: 1, max: 150, max_parallelism: groups, partitions, keyed, rule };
+            let bounds = Bounds { min: 1, min_by: Origin::All, max: 150, max_by: Origin::All, max_parallelism: groups, partitions, keyed, rule };
             let at = |factor: f64| fit(current, Ratio::new(factor).unwrap(), FREE, &bounds).parallelism;
             prop_assert!(at(a) <= at(a + more));
         }

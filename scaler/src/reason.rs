@@ -83,6 +83,11 @@ pub enum Reason {
         /// What was worse.
         why: String,
     },
+    /// Schedules ask for another parallelism.
+    Schedule {
+        /// Of how many vertices.
+        vertices: usize,
+    },
     /// These vertices are outside their bands.
     OutsideBand {
         /// How many get more subtasks.
@@ -112,6 +117,7 @@ impl Reason {
             | Self::CannotScale { .. }
             | Self::ScaleDownDelayed { .. }
             | Self::SavesNoSlot
+            | Self::AfterRollBack { .. }
             | Self::CatchingUp => true,
             Self::Off
             | Self::Settings(_)
@@ -123,6 +129,8 @@ impl Reason {
             | Self::Unknown { .. }
             | Self::Unclear { .. }
             | Self::AlreadyRequested
+            | Self::RollBack { .. }
+            | Self::Schedule { .. }
             | Self::OutsideBand { .. } => false,
         }
     }
@@ -148,6 +156,7 @@ impl Reason {
             Self::AlreadyRequested => "AlreadyRequested",
             Self::RollBack { .. } => "RollBack",
             Self::AfterRollBack { .. } => "RolledBack",
+            Self::Schedule { .. } => "Schedule",
             Self::OutsideBand { .. } => "OutsideBand",
         }
     }
@@ -217,6 +226,9 @@ impl fmt::Display for Reason {
                 f,
                 "a rescale was taken back ({why}); nothing is changed until {until:.0}"
             ),
+            Self::Schedule { vertices } => {
+                write!(f, "a schedule asks for another parallelism of {}", Vertices(*vertices))
+            }
             Self::OutsideBand { up, down } => match (up, down) {
                 (up, 0) => write!(f, "{} cannot carry the load", Vertices(*up)),
                 (0, down) => write!(f, "{} can do with less", Vertices(*down)),
@@ -415,6 +427,15 @@ pub enum VertexReason {
     Underutilized,
     /// Its utilization is inside the bounds, but the job is rescaled anyway, and this suits it better.
     AlongWithOthers,
+    /// A schedule asks for it.
+    Schedule {
+        /// Whether the bound is a floor; otherwise a ceiling.
+        floor: bool,
+        /// The bound as it is written.
+        asked: u32,
+        /// What keeps the vertex from meeting it.
+        kept: Option<Limit>,
+    },
     /// Nothing comes in.
     NoLoad,
     /// It is working off what waits; it is left alone until that is done.
@@ -466,6 +487,11 @@ impl fmt::Display for VertexReason {
             ),
             Self::Underutilized => f.write_str("less is enough"),
             Self::AlongWithOthers => f.write_str("changed along with others"),
+            Self::Schedule { floor, asked, kept } => {
+                let side = if *floor { "least" } else { "most" };
+                write!(f, "a schedule asks for at {side} {asked}")?;
+                kept.map_or(Ok(()), |kept| write!(f, ", kept from it by {kept}"))
+            }
             Self::NoLoad => f.write_str("nothing comes in"),
             Self::CatchingUp => f.write_str("working off what waits"),
             Self::WarmingUp => f.write_str("becoming faster by itself"),
@@ -529,6 +555,10 @@ pub enum Limit {
     MinParallelism(u32),
     /// `vertex.max-parallelism`.
     MaxParallelism(u32),
+    /// `vertex.parallelism-bounds`.
+    VertexBounds(u32),
+    /// `schedules`, at this time.
+    Schedule(u32),
     /// The job's max parallelism: its number of key groups.
     KeyGroups(u32),
     /// The partitions of what a source reads.
@@ -557,6 +587,8 @@ impl fmt::Display for Limit {
         match self {
             Self::MinParallelism(n) => write!(f, "vertex.min-parallelism {n}"),
             Self::MaxParallelism(n) => write!(f, "vertex.max-parallelism {n}"),
+            Self::VertexBounds(n) => write!(f, "vertex.parallelism-bounds {n}"),
+            Self::Schedule(n) => write!(f, "the schedule's {n}"),
             Self::KeyGroups(n) => write!(f, "the job's max parallelism {n}"),
             Self::Partitions(n) => write!(f, "{n} partitions"),
             Self::ScaleUpFactor => f.write_str("scale-up.max-factor"),

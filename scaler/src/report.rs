@@ -82,8 +82,8 @@ impl Display for VertexVerdict {
             write!(f, " ({lower} to {upper} may be right)")?;
         }
         write!(f, ": {}", self.reason)?;
-        if let Some(limit) = self.limit.filter(|_| self.changes()) {
-            let wanted = self.uncapped.unwrap_or(self.target);
+        if let (Some(limit), Some(wanted)) = (self.limit.filter(|_| self.changes()), self.uncapped)
+        {
             write!(f, ", {wanted} by the load alone but for {limit}")?;
         }
         let figures = self.figures();

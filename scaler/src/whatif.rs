@@ -19,6 +19,7 @@ use crate::{
     pattern::VertexPattern,
     reason::{Limit, Missing},
     scalability,
+    schedule::Agenda,
     settings::{Profile, Settings, SettingsError},
     topology::{GraphError, JobGraph, Topology, Vertex, VertexId},
     tracking::{self, signed},
@@ -177,6 +178,11 @@ pub fn answer(known: &Known<'_>, question: &Question) -> Result<Answer, Unanswer
         known,
         topology: &topology,
         evaluation: evaluate(known, &topology, read_at),
+        agenda: Agenda::of(
+            known.settings,
+            read_at,
+            tracking::restart_time(known.settings, known.history),
+        ),
     };
     let rates = job.rates(question.rate)?;
     let vertices = match &question.parallelism {
@@ -190,6 +196,7 @@ struct Job<'a> {
     known: &'a Known<'a>,
     topology: &'a Topology<'a>,
     evaluation: Evaluation,
+    agenda: Agenda<'a>,
 }
 
 fn evaluate(known: &Known<'_>, topology: &Topology<'_>, now: Timestamp) -> Evaluation {
@@ -261,7 +268,7 @@ impl Job<'_> {
                 up: f64::MAX,
             };
             Some(fitted(
-                (self.known.settings, self.known.history),
+                (self.known.settings, &self.agenda, self.known.history),
                 vertex,
                 &self.growth(vertex, evaluated),
                 evaluated.partitions,
@@ -326,7 +333,7 @@ impl Job<'_> {
     ) -> VertexAnswer {
         let evaluated = self.evaluation.vertices.get(position);
         let partitions = evaluated.and_then(|evaluated| evaluated.partitions);
-        let bounds = bounds(self.known.settings, vertex, partitions);
+        let bounds = bounds((self.known.settings, &self.agenda), vertex, partitions);
         // Subtasks beyond key groups or partitions stand idle.
         let working = |n: u32| n.min(bounds.cap());
         let idle = (working(parallelism) < parallelism).then(|| match bounds.partitions {

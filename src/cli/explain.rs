@@ -32,6 +32,8 @@ pub struct Explanation {
     reason: Option<String>,
     /// What keeps a recommendation from being applied.
     blocked_by: Option<String>,
+    /// The schedules that count now.
+    schedule: Option<String>,
     /// The parallelism that the next start takes, by vertex.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     next_start: BTreeMap<String, i32>,
@@ -65,6 +67,7 @@ impl Explanation {
             vertices,
             overrides: _,
             next_start,
+            schedule,
             blocked_by,
             next_evaluation_time,
             last_scaling,
@@ -100,6 +103,7 @@ impl Explanation {
             since: last_decision_time,
             reason,
             blocked_by,
+            schedule,
             next_start,
             next_evaluation: next_evaluation_time,
             vertices,
@@ -172,6 +176,9 @@ impl fmt::Display for Explanation {
         }
         if let Some(blocked) = &self.blocked_by {
             writeln!(f, "Held back: {blocked}")?;
+        }
+        if let Some(schedule) = &self.schedule {
+            writeln!(f, "Schedules now: {schedule}")?;
         }
         let taken = self.taken_at_start();
         if !taken.is_empty() {

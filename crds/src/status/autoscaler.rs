@@ -30,6 +30,9 @@ pub struct AutoscalerStatus {
     /// Mode `initial`: parallelism by vertex id that the next start of the job takes. Absent if it has what it needs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub next_start: BTreeMap<String, i32>,
+    /// Schedules that count now, as they are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
     /// What keeps a recommendation from being applied. Absent if nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<String>,

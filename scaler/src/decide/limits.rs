@@ -6,10 +6,7 @@
 
 use jiff::SignedDuration;
 
-use super::{
-    Context,
-    vertex::{bounds, ineffective},
-};
+use super::{Context, bounds::bounds, vertex::ineffective};
 use crate::{
     capacity::{Need, need},
     curve::Growth,
@@ -133,7 +130,11 @@ fn passes(
     let target = evaluated
         .target_rate
         .filter(|_| evaluated.missing.is_none())?;
-    let bounds = bounds(context.settings, vertex, evaluated.partitions);
+    let bounds = bounds(
+        (context.settings, &context.agenda),
+        vertex,
+        evaluated.partitions,
+    );
     let stays = context.excluded(&vertex.id) || ineffective(context, vertex, evaluated).is_some();
     let most = if stays {
         vertex.parallelism

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::{Context, later, limits::Limited};
+use super::{Context, bounds::bounds, later, limits::Limited};
 use crate::{
     capacity::{Need, factor},
     curve::{Curves, Growth},
     evaluate::Evaluated,
     history::{Delayed, History},
-    parallelism::{Bounds, Factors, Fitted, Rule, fit},
+    parallelism::{Factors, Fitted, Rule, fit},
     reason::VertexReason,
     scalability,
+    schedule::Agenda,
     settings::{Part, Profile, Settings},
-    topology::{ShipStrategy, Vertex, VertexId},
+    topology::{Vertex, VertexId},
     tracking::{self, signed},
     units::{Capacity, Rate, Ratio},
     verdict::VertexVerdict,
@@ -147,7 +148,7 @@ impl Subject<'_> {
         };
         let (history, partitions) = (self.context.history, self.evaluated.partitions);
         let fitted = fitted(
-            (settings, history),
+            (settings, &self.context.agenda, history),
             vertex,
             &self.growth,
             partitions,
@@ -425,7 +426,11 @@ impl Subject<'_> {
         let factor = factor(need?.aimed_at, self.evaluated.capacity?)?;
         let doubt = self.evaluated.doubt.together(self.evaluated.bursts);
         let doubt = Ratio::new(1.0 + doubt.get())?;
-        let mut bounds = bounds(self.settings(), vertex, self.evaluated.partitions);
+        let mut bounds = bounds(
+            (self.settings(), &self.context.agenda),
+            vertex,
+            self.evaluated.partitions,
+        );
         bounds.rule = Rule::Current(crate::settings::Alignment::Off);
         let free = Factors {
             down: 1.0,
@@ -476,7 +481,7 @@ pub(crate) fn growth(
 
 /// The whole number of subtasks for so many times the present capacity, what was learned of past rescales included.
 pub(crate) fn fitted(
-    (settings, history): (&Settings, &History),
+    (settings, agenda, history): (&Settings, &Agenda<'_>, &History),
     vertex: &Vertex,
     growth: &Growth,
     partitions: Option<u32>,
@@ -485,25 +490,10 @@ pub(crate) fn fitted(
     let share = scalability::coefficient(settings, history, &vertex.id);
     let factor = factor.over(share).unwrap_or(factor);
     let now = vertex.parallelism;
-    let bounds = bounds(settings, vertex, partitions);
+    let bounds = bounds((settings, agenda), vertex, partitions);
     let fitted = fit(now, growth.subtasks(now, factor), factors, &bounds);
     Fitted {
         limit: fitted.limit.or_else(|| growth.limit(now, factor)),
         ..fitted
-    }
-}
-
-/// What the parallelism of this vertex must keep to.
-pub(crate) fn bounds(settings: &Settings, vertex: &Vertex, partitions: Option<u32>) -> Bounds {
-    Bounds {
-        min: settings.vertex_min_parallelism,
-        max: settings.vertex_max_parallelism,
-        max_parallelism: vertex.max_parallelism,
-        partitions: partitions.filter(|_| vertex.inputs.is_empty()),
-        keyed: vertex
-            .inputs
-            .iter()
-            .any(|input| input.ship == ShipStrategy::Hash),
-        rule: Rule::of(settings),
     }
 }

@@ -30,7 +30,11 @@ pub fn parse(texts: &[String]) -> Result<Vec<Period>, PeriodError> {
 }
 
 impl Period {
-    fn parse(text: &str) -> Result<Self, PeriodError> {
+    /// Reads a period.
+    ///
+    /// # Errors
+    /// The text, and what to write instead.
+    pub fn parse(text: &str) -> Result<Self, PeriodError> {
         let fail = |remedy: String| PeriodError {
             text: text.to_owned(),
             remedy,

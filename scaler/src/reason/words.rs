@@ -12,6 +12,7 @@ impl VertexReason {
             Self::DemandUnknown => "DemandUnknown",
             Self::Underutilized => "Underutilized",
             Self::AlongWithOthers => "AlongWithOthers",
+            Self::Schedule { .. } => "Schedule",
             Self::NoLoad => "NoLoad",
             Self::CatchingUp => "CatchingUp",
             Self::WarmingUp => "WarmingUp",

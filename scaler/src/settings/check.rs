@@ -226,6 +226,38 @@ impl Settings {
             let value = format!("'{}'", error.text);
             errors.add("excluded.periods", value, &error.remedy);
         }
+        for (text, remedy) in self.schedules.mistakes() {
+            errors.add("schedules", format!("'{text}'"), remedy);
+        }
+        for (text, remedy) in self.vertex_parallelism_bounds.mistakes() {
+            errors.add("vertex.parallelism-bounds", format!("'{text}'"), remedy);
+        }
+        self.check_bounds(errors);
+    }
+
+    /// A bound of some vertices must fit the other side's bound of all, where it leaves that in force.
+    fn check_bounds(&self, errors: &mut Errors) {
+        for bounds in self.vertex_parallelism_bounds.iter() {
+            let name = &bounds.pattern;
+            let (least, most) = (self.vertex_min_parallelism, self.vertex_max_parallelism);
+            match (bounds.min, bounds.max) {
+                (Some(min), None) if min > most => errors.add(
+                    "vertex.parallelism-bounds",
+                    format!("'{name}={min}-'"),
+                    &format!(
+                        "is above vertex.max-parallelism {most}; write {name}={min}-{min} or a larger maximum"
+                    ),
+                ),
+                (None, Some(max)) if max < least => errors.add(
+                    "vertex.parallelism-bounds",
+                    format!("'{name}=-{max}'"),
+                    &format!(
+                        "is below vertex.min-parallelism {least}; write {name}=1-{max} or a larger maximum"
+                    ),
+                ),
+                _ => {}
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! with its key and what to write instead. Tests are in `settings/tests.rs`.
 
 mod check;
+mod entries;
 mod part;
 mod table;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod value;
 use std::{collections::BTreeMap, time::Duration};
 
 pub use check::Notice;
+pub use entries::{Entries, Entry, VertexBounds};
 pub use part::Part;
 pub use table::{
     Alignment, BusyTime, FAMILIES, LegacyAlignment, Mode, OLD_PREFIX, PREFIX, Profile, Row,

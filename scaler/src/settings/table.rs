@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     SettingsError,
+    entries::{Entries, VertexBounds},
     value::{Bytes, Value, choice},
     value_of,
 };
+use crate::schedule::Schedule;
 
 /// What every key starts with.
 pub const PREFIX: &str = "job.autoscaler.";
@@ -249,6 +251,8 @@ settings! {
         "Older form of `job.autoscaler.scaling.parallelism-alignment.mode`, used when that is not set: EVENLY_SPREAD or MAXIMIZE_UTILISATION.";
     alignment: Option<Alignment>, "scaling.parallelism-alignment.mode",
         "How a parallelism is aligned to key groups and partitions: BALANCED, EVENLY_SPREAD or OFF. Unset is BALANCED.";
+    schedules: Entries<Schedule>, "schedules" = "",
+        "Floors and ceilings at known times: `;` between entries, each `PERIOD => min N`, `PERIOD => max M` or `PERIOD => min N max M`, then perhaps `[vertex]`, an id or a name in which `*` stands for anything. Periods as in `job.autoscaler.excluded.periods`, UTC. A floor counts as early as a rescale takes.";
     stabilization_interval: Option<Duration>, "stabilization.interval",
         "Time after the start of a job or a rescale of which the readings are left out. Unset is 5 min with profile `apache`, and 1 min with `adaptive`, whose counters need no longer.";
     utilization_boundary: Option<f64>, "target.utilization.boundary",
@@ -266,4 +270,6 @@ settings! {
         "Most subtasks of a vertex.";
     vertex_min_parallelism: u32, "vertex.min-parallelism" = "1",
         "Fewest subtasks of a vertex.";
+    vertex_parallelism_bounds: Entries<VertexBounds>, "vertex.parallelism-bounds" = "",
+        "Fewest and most subtasks of some vertices instead of those of all: `,` between entries, each `vertex=min-max`, `vertex=min-` or `vertex=-max`, where `vertex` is an id or a name in which `*` stands for anything, in quotes if it has a comma. The first that fits counts.";
 }

@@ -170,6 +170,8 @@ fn h_values_out_of_range_are_refused_with_a_remedy() {
         ("", "metrics.window", "0 s"),
         ("", "metrics.window", "20000 d"),
         ("H11", "excluded.periods", "09:13:17-08:15:18"),
+        ("", "schedules", "09:00:00-10:00:00 => min"),
+        ("", "vertex.parallelism-bounds", "sink=4"),
     ] {
         let key = format!("{PREFIX}{key}");
         let errors = errors(&[(&key, value)]);
@@ -183,6 +185,49 @@ fn h_values_out_of_range_are_refused_with_a_remedy() {
         [
             "job.autoscaler.utilization.max: 0.6 is not between 0.7 and 1; write a number in that range"
         ]
+    );
+}
+
+#[test]
+fn bounds_of_vertices_that_cannot_be_are_refused_each_with_the_remedy() {
+    let bounds = |text| errors(&[("job.autoscaler.vertex.parallelism-bounds", text)]);
+    for (text, remedy) in [
+        ("sink", "'sink' is no bound; write pattern=min-max"),
+        ("=1-2", "'=1-2' is no bound"),
+        ("sink=-", "'sink=-' is no bound"),
+        ("sink=a-2", "'sink=a-2' is no bound"),
+        ("sink=0-2", "'sink=0-2' has 0"),
+        ("sink=8-2", "'sink=8-2' has its bounds reversed; write 2-8"),
+        (
+            "sink=300-",
+            "'sink=300-' is above vertex.max-parallelism 200; write sink=300-300",
+        ),
+        ("a=1-2,b", "'b' is no bound"),
+    ] {
+        let told = bounds(text);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(remedy), "{told:?}");
+    }
+    assert_eq!(bounds("a,b=0-1").len(), 2);
+    let low = errors(&[
+        ("job.autoscaler.vertex.parallelism-bounds", "sink=-2"),
+        ("job.autoscaler.vertex.min-parallelism", "4"),
+    ]);
+    assert!(low[0].contains("write sink=1-2"), "{low:?}");
+
+    let settings = parse(&[(
+        "job.autoscaler.vertex.parallelism-bounds",
+        "'Source: a, b'=2-8, x=y=-4",
+    )]);
+    let settings = settings.unwrap();
+    let read: Vec<_> = settings
+        .vertex_parallelism_bounds
+        .iter()
+        .map(|bounds| (bounds.pattern.as_str(), bounds.min, bounds.max))
+        .collect();
+    assert_eq!(
+        read,
+        [("Source: a, b", Some(2), Some(8)), ("x=y", None, Some(4))]
     );
 }
 

@@ -192,7 +192,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// Elements between separators; an element may be in quotes, a quote inside quotes is doubled.
-fn list(text: &str, separator: char) -> Option<Vec<String>> {
+pub(super) fn list(text: &str, separator: char) -> Option<Vec<String>> {
     let mut parts = vec![String::new()];
     let mut quote = None;
     let mut chars = text.chars().peekable();

@@ -16,6 +16,7 @@ mod properties;
 mod quota;
 mod rest;
 mod roll_back;
+mod schedules;
 mod sequences;
 mod simulation;
 mod vectors;

@@ -80,6 +80,8 @@ pub struct Figures {
 pub struct Job {
     pub graph: JobGraph,
     pub figures: BTreeMap<VertexId, Figures>,
+    /// Partitions that its sources tell.
+    pub partitions: Option<u32>,
 }
 
 impl Job {
@@ -100,6 +102,7 @@ impl Job {
         Self {
             graph: JobGraph { vertices },
             figures,
+            partitions: None,
         }
     }
 
@@ -121,6 +124,7 @@ impl Job {
                 busy_min_ms_per_s: busy,
                 backpressured_ms_per_s: Some(0.0),
                 records_in_per_second: Some(figures.rate),
+                partitions: self.partitions.filter(|_| vertex.inputs.is_empty()),
                 ..VertexReading::default()
             };
             sample.vertices.insert(vertex.id.clone(), reading);

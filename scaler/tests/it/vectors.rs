@@ -6,7 +6,7 @@ use flink_scaler::{
     Action, Block, Capacity, History, Rate, Reason, Settings, ShipStrategy, VertexReason,
     capacity::need,
     history::{Change, Outcome, Scaling, Watch},
-    parallelism::{Bounds, Factors, Rule, fit},
+    parallelism::{Bounds, Factors, Origin, Rule, fit},
     settings::{Alignment, LegacyAlignment},
     units::Ratio,
 };
@@ -270,7 +270,9 @@ const HUGE: f64 = i32::MAX as f64;
 fn b_a_factor_becomes_a_whole_number_within_its_bounds() {
     let bounds = |partitions, max_parallelism, min, max, keyed, rule| Bounds {
         min,
+        min_by: Origin::All,
         max,
+        max_by: Origin::All,
         max_parallelism,
         partitions,
         keyed,
@@ -367,7 +369,9 @@ fn b16_a_vertex_below_its_minimum_is_not_forced_up_but_goes_there_when_it_goes_u
     // The row asks for 60 at least; a vertex at 16 that needs 24 may stay below, as A13 has it.
     let bounds = Bounds {
         min: 60,
+        min_by: Origin::All,
         max: 700,
+        max_by: Origin::All,
         max_parallelism: 128,
         partitions: None,
         keyed: true,
@@ -436,7 +440,9 @@ fn b27_to_b34_targets_are_aligned_by_the_rule_asked_for() {
     ] {
         let bounds = Bounds {
             min: 1,
+            min_by: Origin::All,
             max: 200,
+            max_by: Origin::All,
             max_parallelism: groups,
             partitions,
             keyed,
@@ -466,7 +472,9 @@ fn j_a_source_never_gets_more_subtasks_than_partitions() {
         for rule in [Alignment::Balanced, Alignment::EvenlySpread] {
             let bounds = Bounds {
                 min: 1,
+                min_by: Origin::All,
                 max: 200,
+                max_by: Origin::All,
                 max_parallelism: 180,
                 partitions: Some(partitions),
                 keyed: false,

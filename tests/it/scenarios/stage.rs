@@ -64,7 +64,7 @@ impl Stage {
         }
     }
 
-    /// `spec upgrade=savepoint ha=on parallelism=2 ...`: merged over the present spec; `~` is a space.
+    /// `spec upgrade=savepoint ha=on parallelism=2 ...`: merged over the present spec; `%20` is a space.
     fn spec(&mut self, rest: &str) -> Outcome {
         let mut spec = serde_json::to_value(&self.object.spec).map_err(|e| e.to_string())?;
         if self.passes == 0 && spec.get("image").is_none_or(Value::is_null) {
@@ -270,8 +270,8 @@ impl Stage {
         let before = status.autoscaler.clone().unwrap_or_default();
         let after = next.autoscaler.clone().unwrap_or_default();
         for (name, before, after) in [
-            ("imposed", before.overrides, after.overrides),
-            ("next start", before.next_start, after.next_start),
+            ("imposed", &before.overrides, &after.overrides),
+            ("next start", &before.next_start, &after.next_start),
         ] {
             if before != after {
                 let of = |(vertex, n): (&String, &i32)| format!(" {vertex}={n}");
@@ -281,6 +281,9 @@ impl Stage {
                     after.iter().map(of).collect::<String>()
                 );
             }
+        }
+        if before.schedule != after.schedule {
+            let _ = writeln!(out, "schedule   {}", text(after.schedule.as_ref()));
         }
         if let Some(error) = &next.error {
             let _ = writeln!(out, "error      {error}");
@@ -387,8 +390,9 @@ fn apply(spec: &mut Value, key: &str, value: &str) {
             return;
         }
         key => {
-            let value = json!(value.replace('~', " "));
-            set(spec, &format!("/flinkConfiguration/{key}"), value);
+            // A space ends a word, so it is written as in a URL.
+            let value = value.replace("%20", " ");
+            set(spec, &format!("/flinkConfiguration/{key}"), json!(value));
             return;
         }
     };

@@ -10,7 +10,7 @@ use flink_scaler::{
     Action, Block, GraphError, History, Limit, Missing, Reason, Settings, ShipStrategy, Situation,
     Verdict, VertexReason, Window,
     memory::{Usage, tune},
-    parallelism::{Bounds, Factors, Rule, fit},
+    parallelism::{Bounds, Factors, Origin, Rule, fit},
     settings::{Alignment, LegacyAlignment, Mode, Profile},
     simulate::Load,
     step,
@@ -58,7 +58,9 @@ fn w16_a_scale_up_is_neither_cancelled_nor_inverted_by_the_number_of_partitions(
     let fitted = |rule, now, factor| {
         let bounds = Bounds {
             min: 1,
+            min_by: Origin::All,
             max: 200,
+            max_by: Origin::All,
             max_parallelism: 30,
             partitions: Some(35),
             keyed: false,

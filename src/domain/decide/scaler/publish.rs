@@ -33,6 +33,8 @@ pub(super) fn publish(
         Action::Advise | Action::Scale { .. } => None,
     };
     let next_start = initial::recommended(&present, desired, verdict);
+    let schedules = desired.scaler.scheduled(observed.now, &verdict.history);
+    let schedule = (!schedules.is_empty()).then(|| schedules.join("; "));
     let last_scaling = verdict.history.last().map(|last| summary(last, graph));
     // Most texts hold figures that differ at every look; those that name an instant change with it only.
     let dated = until.is_some();
@@ -40,6 +42,7 @@ pub(super) fn publish(
         && present.state.as_deref() == Some(state)
         && (!dated || present.reason == Some(verdict.headline()))
         && present.next_start == next_start
+        && present.schedule == schedule
         && present.last_scaling == last_scaling
         && targets(&present.vertices) == targets(&vertices);
     if same {
@@ -57,6 +60,7 @@ pub(super) fn publish(
         vertices,
         overrides: present.overrides,
         next_start,
+        schedule,
         blocked_by: (!blocked.is_empty()).then(|| blocked.join("; ")),
         next_evaluation_time: until.map(|until| until.to_string()),
         last_scaling,
