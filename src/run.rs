@@ -17,7 +17,7 @@ use crate::config::{Defaults, FlinkConfig, options};
 use crate::controllers::{self, Context, Scope};
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
-use crate::observe::Observer;
+use crate::observe::{Hpas, Observer};
 use crate::scaler_memory::ScalerMemories;
 use crate::serve::{self, Health};
 use crate::snapshots::Snapshots;
@@ -125,6 +125,7 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
             flink: flink.clone(),
             deployments: Some(watches.job_managers()),
             snapshots,
+            hpas: Hpas::default(),
             memories: memories.clone(),
             clock: clock.clone(),
         };

@@ -3,6 +3,7 @@
 //!
 //! The rule: a decision carries its cause; nobody has to guess it from numbers. Tests are in [`crate::report`].
 
+mod limit;
 mod words;
 
 use std::fmt;
@@ -12,7 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     topology::{GraphError, VertexId},
     units::Rate,
+    verdict::Frozen,
 };
+
+pub use limit::Limit;
 
 /// Why the job as a whole is left as it is, or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +108,7 @@ impl Reason {
             Self::Blocked(Block::Stabilizing { until } | Block::TooSoon { until })
             | Self::ScaleDownDelayed { until }
             | Self::AfterRollBack { until, .. } => Some(*until),
+            Self::Blocked(Block::Frozen(frozen)) => frozen.until,
             _ => None,
         }
     }
@@ -166,6 +171,8 @@ impl Block {
     /// What forbids it as one word in CamelCase.
     pub const fn word(&self) -> &'static str {
         match self {
+            Self::Frozen(_) => "Frozen",
+            Self::Conflict(_) => "Conflict",
             Self::NotRunning => "NotRunning",
             Self::TasksNotRunning => "TasksNotRunning",
             Self::Restarting => "Restarting",
@@ -246,6 +253,10 @@ impl fmt::Display for Reason {
 /// What forbids to rescale now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Block {
+    /// A person froze the job.
+    Frozen(Frozen),
+    /// Something else changes its parallelism too.
+    Conflict(String),
     /// The job does not run.
     NotRunning,
     /// The job runs, but not all of its tasks do.
@@ -338,7 +349,9 @@ impl Block {
             | Self::ReadingsDisagree { .. }
             | Self::Stale { .. }
             | Self::ClockWentBack { .. } => true,
-            Self::ChangeInProgress(_)
+            Self::Frozen(_)
+            | Self::Conflict(_)
+            | Self::ChangeInProgress(_)
             | Self::CheckpointsFailing(_)
             | Self::CheckpointsUnknown(_)
             | Self::MemoryPressure { .. }
@@ -352,6 +365,7 @@ impl Block {
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Frozen(Frozen { text, .. }) | Self::Conflict(text) => f.write_str(text),
             Self::NotRunning => f.write_str("the job is not running"),
             Self::TasksNotRunning => f.write_str("not all tasks are running"),
             Self::Restarting => f.write_str("the job is restarting"),
@@ -545,62 +559,6 @@ impl fmt::Display for Missing {
             Self::UpstreamRate => "the rate upstream is unknown",
             Self::Capacity => "its capacity is unknown",
         })
-    }
-}
-
-/// What kept a parallelism from being what the load asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// `vertex.min-parallelism`.
-    MinParallelism(u32),
-    /// `vertex.max-parallelism`.
-    MaxParallelism(u32),
-    /// `vertex.parallelism-bounds`.
-    VertexBounds(u32),
-    /// `schedules`, at this time.
-    Schedule(u32),
-    /// The job's max parallelism: its number of key groups.
-    KeyGroups(u32),
-    /// The partitions of what a source reads.
-    Partitions(u32),
-    /// `scale-up.max-factor`.
-    ScaleUpFactor,
-    /// `scale-down.max-factor`.
-    ScaleDownFactor,
-    /// Alignment to key groups or partitions.
-    Alignment(u32),
-    /// Beyond so many subtasks a further one gains less than a tenth of what the first does.
-    Contention(u32),
-    /// One key has so many records, in percent, that further subtasks gain nothing.
-    HotKey {
-        /// Its share of all records.
-        percent: u32,
-    },
-    /// So many subtasks were tried and made things worse.
-    Failed(u32),
-    /// The TaskManagers that quotas and the cluster leave.
-    TaskManagers(u32),
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MinParallelism(n) => write!(f, "vertex.min-parallelism {n}"),
-            Self::MaxParallelism(n) => write!(f, "vertex.max-parallelism {n}"),
-            Self::VertexBounds(n) => write!(f, "vertex.parallelism-bounds {n}"),
-            Self::Schedule(n) => write!(f, "the schedule's {n}"),
-            Self::KeyGroups(n) => write!(f, "the job's max parallelism {n}"),
-            Self::Partitions(n) => write!(f, "{n} partitions"),
-            Self::ScaleUpFactor => f.write_str("scale-up.max-factor"),
-            Self::ScaleDownFactor => f.write_str("scale-down.max-factor"),
-            Self::Failed(n) => write!(f, "{n} subtasks, which were tried and made things worse"),
-            Self::TaskManagers(n) => write!(f, "quotas or the cluster to {n} TaskManagers"),
-            Self::Alignment(n) => write!(f, "alignment to {n} key groups or partitions"),
-            Self::Contention(n) => write!(f, "subtasks get in each other's way beyond {n}"),
-            Self::HotKey { percent } => {
-                write!(f, "one key with some {percent} % of the records")
-            }
-        }
     }
 }
 

@@ -23,8 +23,13 @@ impl Verdict {
     /// ```text
     /// rescale map 1 -> 2, keyed 1 -> 4: 2 vertices cannot carry the load
     /// ```
+    /// What would be done but for a veto is named with it.
     pub fn headline(&self) -> String {
         match &self.action {
+            Action::Hold(reason) if self.vertices.iter().any(VertexVerdict::changes) => format!(
+                "no rescale: {reason} (recommended: {})",
+                changes(&self.vertices)
+            ),
             Action::Hold(reason) => format!("no rescale: {reason}"),
             Action::Advise => format!("recommended: {}", changes(&self.vertices)),
             Action::Scale { reason, .. } => {

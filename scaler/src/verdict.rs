@@ -50,6 +50,15 @@ pub struct TaskManagers {
     pub slot_groups: BTreeMap<VertexId, String>,
 }
 
+/// A person's word that nothing is to be done to the job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frozen {
+    /// Who said so, where, and how to take it back.
+    pub text: String,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+}
+
 /// What is known about the job at the moment of the decision.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
@@ -79,6 +88,10 @@ pub struct Situation {
     pub applied_overrides: BTreeMap<VertexId, u32>,
     /// The rescale under way.
     pub pending_rescale: Option<PendingRescale>,
+    /// A person froze it.
+    pub frozen: Option<Frozen>,
+    /// Something else changes its parallelism too: what, and what to do about it.
+    pub conflict: Option<String>,
     /// Its TaskManagers; `None` if nothing is known of them.
     pub task_managers: Option<TaskManagers>,
 }
@@ -98,6 +111,8 @@ impl Situation {
             user_overrides: BTreeMap::new(),
             applied_overrides: BTreeMap::new(),
             pending_rescale: None,
+            frozen: None,
+            conflict: None,
             task_managers: None,
         }
     }

@@ -32,6 +32,10 @@ pub struct Explanation {
     reason: Option<String>,
     /// What keeps a recommendation from being applied.
     blocked_by: Option<String>,
+    /// Who froze it, and how to lift that.
+    frozen: Option<String>,
+    /// What else changes the job's parallelism.
+    conflict: Option<String>,
     /// The schedules that count now.
     schedule: Option<String>,
     /// The parallelism that the next start takes, by vertex.
@@ -68,6 +72,8 @@ impl Explanation {
             overrides: _,
             next_start,
             schedule,
+            frozen,
+            conflict,
             blocked_by,
             next_evaluation_time,
             last_scaling,
@@ -103,6 +109,8 @@ impl Explanation {
             since: last_decision_time,
             reason,
             blocked_by,
+            frozen,
+            conflict,
             schedule,
             next_start,
             next_evaluation: next_evaluation_time,
@@ -160,19 +168,24 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let or =
             |text: &Option<String>, other: &str| text.clone().unwrap_or_else(|| other.to_owned());
-        write!(
-            f,
-            "{}: mode {}, {}",
-            self.resource,
-            or(&self.mode, "unknown"),
-            or(&self.state, "unknown")
-        )?;
+        write!(f, "{}: mode {}", self.resource, or(&self.mode, "unknown"))?;
+        if self.frozen.is_some() {
+            f.write_str(" (frozen)")?;
+        }
+        write!(f, ", {}", or(&self.state, "unknown"))?;
         if let Some(since) = &self.since {
             write!(f, " since {since}")?;
         }
         writeln!(f)?;
         if let Some(reason) = &self.reason {
             writeln!(f, "{reason}")?;
+        }
+        // Whatever holds it back is told below, but for a mode that only recommends nothing is held back.
+        let held = self.blocked_by.as_deref().unwrap_or_default();
+        for text in [&self.frozen, &self.conflict].into_iter().flatten() {
+            if !held.contains(text.as_str()) {
+                writeln!(f, "Note: {text}")?;
+            }
         }
         if let Some(blocked) = &self.blocked_by {
             writeln!(f, "Held back: {blocked}")?;
@@ -307,6 +320,30 @@ Decisions, the newest first
 ";
         assert!(text.starts_with(expected), "{text}");
         assert!(text.ends_with("  and 2 more; -o json has them\n"), "{text}");
+    }
+
+    #[test]
+    fn schedules_a_freeze_and_what_the_next_start_takes_are_told() {
+        let mut stored = stored(Some(&log(1)));
+        let status = stored.deployment.status.as_mut().unwrap();
+        let scaler = status.autoscaler.as_mut().unwrap();
+        scaler.mode = Some("initial".to_owned());
+        scaler.frozen = Some("frozen until tomorrow".to_owned());
+        scaler.schedule = Some("08:00:00-18:00:00 => min 4".to_owned());
+        scaler.next_start = BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 4)]);
+        let text = Explanation::of(&stored).unwrap().to_string();
+        let expected = "\
+shop/orders: mode initial (frozen), ExcludedPeriod since 2026-11-27T08:00:00Z
+no rescale: inside the excluded period 08:00:00-10:00:00
+Note: frozen until tomorrow
+Held back: inside the excluded period 08:00:00-10:00:00
+Schedules now: 08:00:00-18:00:00 => min 4
+At the next start: sink 2 -> 4
+";
+        assert!(text.starts_with(expected), "{text}");
+        let json = serde_json::to_value(Explanation::of(&stored).unwrap()).unwrap();
+        assert_eq!(json["nextStart"]["b"], 4);
+        assert_eq!(json["frozen"], "frozen until tomorrow");
     }
 
     #[test]

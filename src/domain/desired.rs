@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::ClusterAddress;
+use super::freeze::Freeze;
 use super::parallelism::{overrides_in, with_overrides};
 use super::recorded::{Recorded, last_reconciled};
 use super::snapshot::SnapshotSettings;
@@ -60,6 +61,8 @@ pub struct Desired {
     pub scaler: flink_scaler::Settings,
     /// The same as the configuration has them.
     pub scaler_options: BTreeMap<String, String>,
+    /// Whether a person froze the autoscaler.
+    pub freeze: Option<Freeze>,
     /// Parallelism by vertex that the user's own spec asks for.
     pub own_overrides: BTreeMap<String, u32>,
     /// What works and yet is hardly meant, of a generation not taken up yet: keys of ours that do not exist,
@@ -125,6 +128,7 @@ impl Desired {
             },
             scaler,
             scaler_options,
+            freeze: Freeze::of(object),
             own_overrides: overrides_in(&object.spec),
             deploy_config: deployed.unwrap_or_else(|| asked.clone()),
             log_files: log_files(

@@ -12,6 +12,7 @@ mod conditions;
 mod decide;
 mod desired;
 mod draft;
+mod freeze;
 mod lifecycle;
 mod observed;
 mod parallelism;
@@ -25,6 +26,7 @@ pub use change::{Change, SpecChange, change_of};
 pub use decide::{decide, needs, recorded_trigger};
 pub use desired::{Desired, FINALIZER, Identity, Settings, scaler_settings};
 pub use draft::with_error;
+pub use freeze::{FREEZE, Freeze};
 pub use lifecycle::lifecycle_of;
 pub use observed::{
     Checkpoints, ClusterInfo, FreshIds, HaMetadata, Job, JobManager, Need, Needs, Observed,

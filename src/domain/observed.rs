@@ -40,6 +40,8 @@ pub struct Observed {
     pub vertices: Sighting<BTreeMap<String, Vertex>>,
     /// What the autoscaler knows of the recorded job; read while it is on and the job runs.
     pub scaler: Sighting<ScalerView>,
+    /// The HorizontalPodAutoscaler that scales this resource, by name; read while the autoscaler may change it.
+    pub hpa: Sighting<String>,
     /// Random identities for this pass, so that deciding itself needs no randomness.
     pub fresh: FreshIds,
 }
@@ -61,6 +63,7 @@ impl Observed {
             cluster: None,
             vertices: Sighting::not_read(),
             scaler: Sighting::not_read(),
+            hpa: Sighting::not_read(),
             fresh: FreshIds::default(),
         }
     }
@@ -261,4 +264,6 @@ pub enum Need {
     Vertices,
     /// A sample for the autoscaler, and what it remembers.
     Scaler,
+    /// HorizontalPodAutoscalers of this resource.
+    Hpa,
 }

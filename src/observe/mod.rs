@@ -2,6 +2,7 @@
 //!
 //! The rule: what could not be read becomes `Sighting::Unknown`, never absent; nothing is written.
 
+mod hpa;
 mod job_manager;
 mod pods;
 mod rest;
@@ -9,6 +10,7 @@ mod sample;
 mod scaler;
 mod snapshot;
 
+pub use hpa::Hpas;
 pub use sample::sample;
 
 use flink_crds::{FlinkDeployment, FlinkDeploymentStatus};
@@ -37,6 +39,8 @@ pub struct Observer {
     pub deployments: Option<Store<Deployment>>,
     /// Snapshots, by the job they are of.
     pub snapshots: Snapshots,
+    /// HorizontalPodAutoscalers, as far as they matter.
+    pub hpas: Hpas,
     /// What the autoscaler remembers.
     pub memories: ScalerMemories,
     /// Time and identities.
@@ -57,11 +61,13 @@ impl Observer {
         let identity = &desired.identity;
         observed.snapshots = self.snapshots.of(&identity.namespace, &identity.name);
         let needs_live = needs.contains(&Need::Pods) || needs.contains(&Need::Ha);
-        let (job_manager, pods, ha) = tokio::join!(
+        let (job_manager, pods, ha, hpa) = tokio::join!(
             self.job_manager(object, needs_live),
             self.pods(object, needs),
             self.ha(object, needs),
+            self.hpa(object, needs),
         );
+        observed.hpa = hpa;
         observed.job_manager = job_manager;
         observed.pods = pods;
         observed.ha = ha;
@@ -144,6 +150,15 @@ impl Observer {
             }
         }
         Sighting::Seen(seen)
+    }
+
+    async fn hpa(&self, object: &FlinkDeployment, needs: &Needs) -> Sighting<String> {
+        if !needs.contains(&Need::Hpa) {
+            return Sighting::not_read();
+        }
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let now = self.clock.now();
+        self.hpas.of(&self.client, &namespace, &name, now).await
     }
 
     async fn ha(&self, object: &FlinkDeployment, needs: &Needs) -> Sighting<HaMetadata> {

@@ -114,6 +114,9 @@ kubernetes.operator.health.probe.port: {{ .Values.operatorHealth.port }}
 - apiGroups: [""]
   resources: [events]
   verbs: [get, list, create, patch]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list]
 {{- end }}
 
 {{/* What the job manager of a native cluster may do in its namespace. */}}

@@ -33,6 +33,12 @@ pub struct AutoscalerStatus {
     /// Schedules that count now, as they are written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
+    /// Who froze the autoscaler, and how to lift that. Absent if nobody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<String>,
+    /// What else changes the job's parallelism, and what to do about it. Absent if nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<String>,
     /// What keeps a recommendation from being applied. Absent if nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<String>,

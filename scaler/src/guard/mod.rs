@@ -38,6 +38,8 @@ pub fn blocks(
     situation: &Situation,
 ) -> Vec<Block> {
     let mut blocks = Vec::new();
+    blocks.extend(situation.frozen.clone().map(Block::Frozen));
+    blocks.extend(situation.conflict.clone().map(Block::Conflict));
     blocks.extend(of_the_job(situation));
     blocks.extend(awaited(settings, topology, window, history, situation));
     blocks.extend(of_the_readings(topology, window, situation));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use flink_scaler::{
-    Action, Block, CheckpointHealth, GraphError, History, JobGraph, Mode, PendingRescale, Reason,
-    Settings, ShipStrategy, Situation, Verdict, VertexReason, Window,
+    Action, Block, CheckpointHealth, Frozen, GraphError, History, JobGraph, Mode, PendingRescale,
+    Reason, Settings, ShipStrategy, Situation, Verdict, VertexReason, Window,
     history::{Change, Outcome, Scaling, Watch},
     step,
 };
@@ -109,6 +109,37 @@ fn every_disturbance_forbids_to_rescale() {
         assert!(verdict.history.scalings.is_empty());
         assert_eq!(verdict.vertices.len(), 1, "the vertices are still reported");
     }
+}
+
+#[test]
+fn what_is_frozen_or_scaled_by_another_is_measured_and_recommended_for_but_left_alone() {
+    let until = at(3600);
+    let frozen = Frozen {
+        text: "frozen by me".to_owned(),
+        until: Some(until),
+    };
+    let both = verdict(&Situation {
+        frozen: Some(frozen),
+        conflict: Some("another scales it".to_owned()),
+        ..calm()
+    });
+    assert_eq!(both.action.word(), "Frozen");
+    assert_eq!(
+        both.headline(),
+        "no rescale: frozen by me (recommended: v 2 -> 6)"
+    );
+    assert_eq!(both.blocked_by.len(), 2, "{both}");
+    assert!(both.history.scalings.is_empty());
+    assert_eq!(both.recommended(), BTreeMap::from([(id("v"), 6)]));
+    let Action::Hold(reason) = &both.action else {
+        panic!("{both}")
+    };
+    assert_eq!(reason.until(), Some(until));
+    let conflict = verdict(&Situation {
+        conflict: Some("another scales it".to_owned()),
+        ..calm()
+    });
+    assert_eq!(conflict.action.word(), "Conflict");
 }
 
 #[test]

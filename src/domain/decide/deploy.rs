@@ -103,7 +103,7 @@ fn taken_over(
 
 /// Record a deployment that is about to be made.
 pub fn begin(draft: &mut Draft, desired: &Desired, observed: &Observed, mode: UpgradeMode) {
-    let spec = scaler::at_start(draft, desired);
+    let spec = scaler::at_start(draft, desired, observed);
     begin_spec(draft, desired, observed, mode, &spec);
 }
 

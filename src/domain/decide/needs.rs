@@ -67,6 +67,9 @@ pub fn needs(desired: &Desired, status: &FlinkDeploymentStatus) -> Needs {
     }
     if scaler::wanted(desired) && running && !changing {
         needs.insert(Need::Scaler);
+        if scaler::acts(desired) {
+            needs.insert(Need::Hpa);
+        }
     }
     needs
 }

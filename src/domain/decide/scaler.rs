@@ -10,12 +10,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flink_crds::FlinkJobState;
-use flink_scaler::{Action, Decision, DecisionLog, History, Mode, Situation, VertexId};
+use flink_scaler::Reason::Blocked;
+use flink_scaler::{
+    Action, Block, Decision, DecisionLog, Frozen, History, Mode, Situation, Verdict, VertexId,
+};
 use jiff::SignedDuration;
 
 use super::AT_ONCE;
 use crate::domain::draft::Draft;
-use crate::domain::{Component, Desired, Observed, Reason, ScalerMemory, ScalerView, Step};
+use crate::domain::{Component, Desired, FREEZE, Observed, Reason, ScalerMemory, ScalerView, Step};
 
 pub use initial::at_start;
 
@@ -28,6 +31,11 @@ const STORE_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// Whether the autoscaler looks after this resource.
 pub fn wanted(desired: &Desired) -> bool {
     desired.is_application() && desired.scaler.effective_mode() != Mode::Off
+}
+
+/// Whether it may change the job, now or at its next start.
+pub fn acts(desired: &Desired) -> bool {
+    matches!(desired.scaler.effective_mode(), Mode::Auto | Mode::Initial)
 }
 
 /// At rest: ask the scaler.
@@ -54,20 +62,26 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         &view.history,
         &situation,
     );
-    let mut history = verdict.history.clone();
+    let told = told_conflict(draft);
     let news = publish::publish(draft, desired, observed, (&verdict, &view.graph));
+    if let Some(conflict) = told_conflict(draft).filter(|now| told.as_ref() != Some(now)) {
+        draft.warn(Component::Job, Reason::ScalingConflict, conflict);
+    }
     match &verdict.action {
+        Action::Hold(Blocked(Block::Frozen(_))) if news => {
+            advise(draft, &verdict, &format!("annotation {FREEZE}"));
+        }
+        Action::Hold(Blocked(Block::Conflict(_))) if news => {
+            advise(
+                draft,
+                &verdict,
+                "job.autoscaler.mode:auto (ScalingConflict)",
+            );
+        }
         Action::Hold(_) => {}
         Action::Advise => {
-            if news && let Some(report) = verdict.scaling_report(Some(&advising(desired))) {
-                draft.tell(Component::Job, Reason::ScalingReport, report);
-            }
-        }
-        Action::Scale { .. } if replicas_are_set(desired) => {
-            // What is not done must not be waited for.
-            history.clone_from(&view.history);
             if news {
-                draft.warn(Component::Job, Reason::ScalingConflict, CONFLICT);
+                advise(draft, &verdict, &advising(desired));
             }
         }
         Action::Scale { overrides, .. } => {
@@ -82,17 +96,56 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     if news {
         decisions.push(Decision::of(observed.now, &verdict));
     }
-    keep(draft, desired, observed, (view, history, decisions));
+    keep(
+        draft,
+        desired,
+        observed,
+        (view, verdict.history.clone(), decisions),
+    );
     draft.verdict = Some(Box::new(verdict));
 }
-
-const CONFLICT: &str = "spec.taskManager.replicas is set, by a person or a HorizontalPodAutoscaler, so \
-    the autoscaler only advises. Remove it, or set job.autoscaler.mode: recommend";
 
 /// `spec.taskManager.replicas` says how many subtasks there are, so vertices are left alone.
 fn replicas_are_set(desired: &Desired) -> bool {
     let task_manager = desired.spec.task_manager.as_ref();
     task_manager.is_some_and(|tm| tm.replicas.is_some())
+}
+
+/// What else changes the job's parallelism, so that ours would be undone, or would undo it. A person set it up, so
+/// it goes first.
+fn conflict(desired: &Desired, observed: &Observed) -> Option<String> {
+    if !acts(desired) {
+        return None;
+    }
+    let (what, remedy) = if let Some(hpa) = observed.hpa.seen() {
+        let namespace = &desired.identity.namespace;
+        (
+            format!("HorizontalPodAutoscaler {hpa} scales this FlinkDeployment too"),
+            format!("Delete it with kubectl -n {namespace} delete hpa {hpa}"),
+        )
+    } else if replicas_are_set(desired) {
+        (
+            "spec.taskManager.replicas is set, by a person or a HorizontalPodAutoscaler".to_owned(),
+            "Remove it".to_owned(),
+        )
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{what}, so the autoscaler only recommends. {remedy}, or set job.autoscaler.mode: recommend"
+    ))
+}
+
+/// The conflict that the status tells of.
+fn told_conflict(draft: &Draft) -> Option<String> {
+    draft.status.autoscaler.as_ref()?.conflict.clone()
+}
+
+/// Tell what is recommended and not done because of this.
+fn advise(draft: &mut Draft, verdict: &Verdict, because_of: &str) {
+    if let Some(report) = verdict.scaling_report(Some(because_of)) {
+        draft.tell(Component::Job, Reason::ScalingReport, report);
+    }
 }
 
 /// The setting because of which nothing is done.
@@ -127,7 +180,14 @@ fn situation(
     situation.in_place_possible = desired.rescales_in_place();
     situation.user_overrides = ids(&desired.own_overrides);
     situation.applied_overrides = imposed(draft);
+    situation.frozen = frozen(desired, observed);
+    situation.conflict = conflict(desired, observed);
     situation
+}
+
+/// A person's word that nothing is to be done now.
+fn frozen(desired: &Desired, observed: &Observed) -> Option<Frozen> {
+    desired.freeze.as_ref()?.at(observed.now)
 }
 
 /// The overrides in force, as the status has them.

@@ -57,9 +57,10 @@ impl Stage {
                 );
                 Ok(())
             }
+            "annotate" => self.annotate(rest),
             "pass" => Ok(()),
             other => Err(format!(
-                "unknown verb {other:?}; use spec, see, later, delete or pass"
+                "unknown verb {other:?}; use spec, annotate, see, later, delete or pass"
             )),
         }
     }
@@ -80,6 +81,18 @@ impl Stage {
             self.object.metadata.generation = self.object.metadata.generation.map(|g| g + 1);
         }
         self.object.spec = next;
+        Ok(())
+    }
+
+    /// `annotate key=value`; without a value the annotation is taken off.
+    fn annotate(&mut self, rest: &str) -> Outcome {
+        let (key, value) = rest.split_once('=').ok_or("expected key=value")?;
+        let annotations = self.object.metadata.annotations.get_or_insert_default();
+        if value.is_empty() {
+            annotations.remove(key);
+        } else {
+            annotations.insert(key.to_owned(), value.to_owned());
+        }
         Ok(())
     }
 
@@ -106,6 +119,7 @@ impl Stage {
                 "snapshot" => self.observed.snapshot = snapshot(how)?,
                 "checkpoints" => self.observed.checkpoints = checkpoints(how, self.observed.now)?,
                 "scaler" => self.observed.scaler = view(how, self.observed.now, self.history())?,
+                "hpa" => self.observed.hpa = hpa(how),
                 "vertices" => self.observed.vertices = vertices(how)?,
                 other => return Err(format!("cannot see {other:?}")),
             }
@@ -282,8 +296,14 @@ impl Stage {
                 );
             }
         }
-        if before.schedule != after.schedule {
-            let _ = writeln!(out, "schedule   {}", text(after.schedule.as_ref()));
+        for (name, before, after) in [
+            ("schedule", &before.schedule, &after.schedule),
+            ("frozen", &before.frozen, &after.frozen),
+            ("conflict", &before.conflict, &after.conflict),
+        ] {
+            if before != after {
+                let _ = writeln!(out, "{name:<10} {}", text(after.as_ref()));
+            }
         }
         if let Some(error) = &next.error {
             let _ = writeln!(out, "error      {error}");
@@ -314,6 +334,9 @@ fn only_needed(world: &Observed, needs: &flink_operator::domain::Needs) -> Obser
     let mut seen = world.clone();
     if !needs.contains(&Need::Scaler) {
         seen.scaler = Sighting::not_read();
+    }
+    if !needs.contains(&Need::Hpa) {
+        seen.hpa = Sighting::not_read();
     }
     if !needs.contains(&Need::Pods) {
         seen.pods = Sighting::not_read();
@@ -444,6 +467,14 @@ fn pods(how: &str, now: Timestamp) -> Result<Sighting<Pods>, String> {
         count,
         ..Pods::default()
     }))
+}
+
+fn hpa(how: &str) -> Sighting<String> {
+    match how {
+        "absent" => Sighting::Absent,
+        "unknown" => Sighting::Unknown("HorizontalPodAutoscalers cannot be listed".to_owned()),
+        name => Sighting::Seen(name.to_owned()),
+    }
 }
 
 fn ha(how: &str) -> Result<Sighting<HaMetadata>, String> {

@@ -5,6 +5,7 @@
 //! runs, no start has less state than was saved before, the world converges, and once it has, passes write
 //! nothing. `SEED=n` plays one seed, `SEEDS=n` that many.
 
+mod hpa;
 mod mortal;
 mod snapshots;
 mod stories;
@@ -19,7 +20,7 @@ use flink_operator::config::Defaults;
 use flink_operator::controllers::{Context, pass};
 use flink_operator::flink::{Deadlines, FlinkRest, RouteChoice};
 use flink_operator::leader::Claim;
-use flink_operator::observe::Observer;
+use flink_operator::observe::{Hpas, Observer};
 use flink_operator::scaler_memory::ScalerMemories;
 use flink_operator::snapshots::Snapshots;
 use flink_operator::telemetry::Metrics;
@@ -266,6 +267,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
         flink: flink.clone(),
         deployments: None,
         snapshots: Snapshots::default(),
+        hpas: Hpas::default(),
         memories: memories.clone(),
         clock: clock.clone(),
     };

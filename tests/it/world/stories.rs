@@ -141,7 +141,8 @@ async fn session(stage: &mut Stage) {
     stage.settle(LifecycleState::Deleted).await;
 }
 
-async fn autoscaled(stage: &mut Stage) {
+/// A job of one subtask that has 80 records a second to do and can do 100, with the autoscaler.
+pub(super) async fn autoscales(stage: &mut Stage) {
     let pipeline = Profile::pipeline(80.0, 100.0);
     stage.world.flink().set_profile(&stage.key, pipeline);
     let mut object = manifest();
@@ -159,6 +160,10 @@ async fn autoscaled(stage: &mut Stage) {
     object.spec = merged(&object.spec, &more);
     stage.create(&object).await;
     stage.settle(LifecycleState::Stable).await;
+}
+
+async fn autoscaled(stage: &mut Stage) {
+    autoscales(stage).await;
     let job = stage.job_id().await;
     let now = stage.world.clock.now();
     stage.world.flink().set_input(&stage.key, 320.0, now);

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use flink_crds::{AutoscalerStatus, FlinkDeploymentSpec};
 use flink_scaler::{Action, Mode, Verdict};
 
-use super::{ids, replicas_are_set, texts};
+use super::{frozen, ids, replicas_are_set, texts};
 use crate::domain::draft::Draft;
 use crate::domain::parallelism::imposed;
-use crate::domain::{Component, Desired, Reason};
+use crate::domain::{Component, Desired, Observed, Reason};
 
 /// What the next start takes, after this verdict: kept while nothing better is known, dropped when the job was
 /// judged and has what it needs.
@@ -31,9 +31,10 @@ pub(super) fn recommended(
 }
 
 /// The spec to start the job with, what was recommended taken into it and into the status.
-pub fn at_start(draft: &mut Draft, desired: &Desired) -> FlinkDeploymentSpec {
+pub fn at_start(draft: &mut Draft, desired: &Desired, observed: &Observed) -> FlinkDeploymentSpec {
     let takes = desired.scaler.effective_mode() == Mode::Initial
         && desired.violations.is_empty()
+        && frozen(desired, observed).is_none()
         && !replicas_are_set(desired);
     let scaler = draft.status.autoscaler.as_mut().filter(|_| takes);
     let Some(scaler) = scaler.filter(|scaler| !scaler.next_start.is_empty()) else {

@@ -3,11 +3,13 @@
 //! The rule: the status is written on news only; what changes at every look is left as it was when the
 //! decision was new.
 
+use std::collections::BTreeMap;
+
 use flink_crds::{AutoscalerStatus, ScalingSummary, VertexRecommendation};
 use flink_scaler::history::{Outcome, Scaling};
 use flink_scaler::{Action, JobGraph, Verdict, VertexVerdict};
 
-use super::{CONFLICT, initial, replicas_are_set, signed};
+use super::{conflict, frozen, initial, signed};
 use crate::domain::draft::Draft;
 use crate::domain::{Desired, Observed};
 
@@ -21,10 +23,7 @@ pub(super) fn publish(
     let present = draft.status.autoscaler.clone().unwrap_or_default();
     let mode = desired.scaler.effective_mode().as_str();
     let vertices: Vec<VertexRecommendation> = verdict.vertices.iter().map(vertex).collect();
-    let state = match &verdict.action {
-        Action::Scale { .. } if replicas_are_set(desired) => "Conflict",
-        action => action.word(),
-    };
+    let state = verdict.action.word();
     let targets = |vertices: &[VertexRecommendation]| -> Vec<(Option<String>, Option<i32>)> {
         vertices.iter().map(|v| (v.id.clone(), v.target)).collect()
     };
@@ -32,9 +31,14 @@ pub(super) fn publish(
         Action::Hold(reason) => reason.until(),
         Action::Advise | Action::Scale { .. } => None,
     };
-    let next_start = initial::recommended(&present, desired, verdict);
+    let conflict = conflict(desired, observed);
+    let next_start = match conflict {
+        None => initial::recommended(&present, desired, verdict),
+        Some(_) => BTreeMap::new(),
+    };
     let schedules = desired.scaler.scheduled(observed.now, &verdict.history);
     let schedule = (!schedules.is_empty()).then(|| schedules.join("; "));
+    let frozen = frozen(desired, observed).map(|frozen| frozen.text);
     let last_scaling = verdict.history.last().map(|last| summary(last, graph));
     // Most texts hold figures that differ at every look; those that name an instant change with it only.
     let dated = until.is_some();
@@ -43,6 +47,8 @@ pub(super) fn publish(
         && (!dated || present.reason == Some(verdict.headline()))
         && present.next_start == next_start
         && present.schedule == schedule
+        && present.frozen == frozen
+        && present.conflict == conflict
         && present.last_scaling == last_scaling
         && targets(&present.vertices) == targets(&vertices);
     if same {
@@ -53,14 +59,13 @@ pub(super) fn publish(
         mode: Some(mode.to_owned()),
         state: Some(state.to_owned()),
         last_decision_time: Some(observed.now.to_string()),
-        reason: Some(match state {
-            "Conflict" => format!("{CONFLICT} ({})", verdict.headline()),
-            _ => verdict.headline(),
-        }),
+        reason: Some(verdict.headline()),
         vertices,
         overrides: present.overrides,
         next_start,
         schedule,
+        frozen,
+        conflict,
         blocked_by: (!blocked.is_empty()).then(|| blocked.join("; ")),
         next_evaluation_time: until.map(|until| until.to_string()),
         last_scaling,
