@@ -10,6 +10,7 @@
 )]
 
 mod charts;
+mod examples;
 mod flink;
 mod scenarios;
 mod snapshots;
