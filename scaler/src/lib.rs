@@ -40,7 +40,7 @@ pub use history::History;
 pub use log::{Decision, DecisionLog};
 pub use pattern::VertexPattern;
 pub use reason::{Block, Limit, Missing, Reason, VertexReason};
-pub use sample::{Sample, VertexReading};
+pub use sample::{MemoryReading, Sample, VertexReading};
 pub use settings::{Mode, Profile, Settings, SettingsError};
 pub use topology::{GraphError, Input, JobGraph, ShipStrategy, Vertex, VertexId};
 pub use units::{Capacity, Rate, Ratio, Records};

@@ -26,6 +26,8 @@ pub struct Sample {
     pub heap_used_ratio: Option<f64>,
     /// Largest time a task manager collects garbage, in milliseconds per second.
     pub gc_ms_per_s: Option<f64>,
+    /// What the fullest task manager uses of each pool.
+    pub memory: MemoryReading,
 }
 
 impl Sample {
@@ -39,8 +41,29 @@ impl Sample {
             slots_available: None,
             heap_used_ratio: None,
             gc_ms_per_s: None,
+            memory: MemoryReading::UNKNOWN,
         }
     }
+}
+
+/// Memory in use, in bytes: of each pool what the task manager has that uses most of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct MemoryReading {
+    /// Heap (`Status.JVM.Memory.Heap.Used`).
+    pub heap: Option<f64>,
+    /// Managed memory (`Status.Flink.Memory.Managed.Used`).
+    pub managed: Option<f64>,
+    /// Metaspace (`Status.JVM.Memory.Metaspace.Used`).
+    pub metaspace: Option<f64>,
+}
+
+impl MemoryReading {
+    /// Nothing was read.
+    pub const UNKNOWN: Self = Self {
+        heap: None,
+        managed: None,
+        metaspace: None,
+    };
 }
 
 /// What was read of one vertex. Counters are sums over its subtasks since they started; they begin

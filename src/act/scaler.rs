@@ -28,7 +28,7 @@ pub async fn store(
 ) -> Result<(), Error> {
     let name = names::autoscaler(&object.name_any());
     let owner = OwnerRef::flink_deployment(&object.name_any(), &object.uid().unwrap_or_default());
-    let map = json!({
+    let mut map = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
@@ -44,6 +44,10 @@ pub async fn store(
             (store::JOB_KEY): store::job_to_json(&memory.graph, &memory.options),
         },
     });
+    if let Some(tuned) = &memory.memory {
+        map["data"][store::CONFIG_OVERRIDES_KEY] =
+            store::config_overrides_to_yaml(&tuned.overrides, &tuned.removals).into();
+    }
     let params = PatchParams::apply(FIELD_MANAGER).force();
     deadline(maps(client, object).patch(&name, &params, &Patch::Apply(map)))
         .await

@@ -74,6 +74,8 @@ impl Explanation {
             schedule,
             frozen,
             conflict,
+            memory: _,
+            next_memory: _,
             blocked_by,
             next_evaluation_time,
             last_scaling,

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use flink_crds::{
     FlinkDeployment, FlinkDeploymentSpec, FlinkDeploymentStatus, FlinkVersion, JobState,
-    ReconciliationState, SavepointFormatType, UpgradeMode,
+    ReconciliationState, SavepointFormatType, TunedMemory, UpgradeMode,
 };
+use flink_scaler::Mode;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::ClusterAddress;
 use super::freeze::Freeze;
+use super::memory::{TaskManager, in_force, starts, with_memory};
 use super::parallelism::{overrides_in, with_overrides};
 use super::recorded::{Recorded, last_reconciled};
 use super::snapshot::SnapshotSettings;
@@ -65,6 +67,10 @@ pub struct Desired {
     pub freeze: Option<Freeze>,
     /// Parallelism by vertex that the user's own spec asks for.
     pub own_overrides: BTreeMap<String, u32>,
+    /// What a TaskManager is made of by the user's own spec, or by the deployed one if that is invalid.
+    pub task_manager: TaskManager,
+    /// Memory that the autoscaler tuned, as `spec` has it.
+    pub memory: Option<TunedMemory>,
     /// What works and yet is hardly meant, of a generation not taken up yet: keys of ours that do not exist,
     /// values that nothing reads now.
     pub advice: Vec<String>,
@@ -112,12 +118,23 @@ impl Desired {
             violations.extend(errors.iter().map(Violation::from));
             scaler_settings(&running).unwrap_or_default()
         });
-        let spec = if violations.is_empty() {
-            with_overrides(&object.spec, status.autoscaler.as_ref())
+        let task_manager = TaskManager::of(&asked, &own_keys(&object.spec), &object.spec);
+        let (spec, memory) = if violations.is_empty() {
+            let spec = with_overrides(&object.spec, status.autoscaler.as_ref());
+            let starts = starts(&spec, recorded.as_ref().map(Recorded::spec));
+            let tuned = scaler.memory_tuning_enabled && scaler.effective_mode() != Mode::Off;
+            let scaler = status.autoscaler.as_ref();
+            let memory = in_force(scaler, &task_manager.basis, (tuned, starts));
+            let spec = match &memory {
+                Some(memory) => with_memory(spec, memory),
+                None => spec,
+            };
+            (spec, memory)
         } else {
-            recorded
+            let kept = recorded
                 .as_ref()
-                .map_or_else(|| object.spec.clone(), |r| kept(r, &status))
+                .map_or_else(|| object.spec.clone(), |r| kept(r, &status));
+            (kept, status.autoscaler.and_then(|scaler| scaler.memory))
         };
         Self {
             // It is told once for each generation, and looking for it takes longer than most passes.
@@ -130,6 +147,8 @@ impl Desired {
             scaler_options,
             freeze: Freeze::of(object),
             own_overrides: overrides_in(&object.spec),
+            task_manager,
+            memory,
             deploy_config: deployed.unwrap_or_else(|| asked.clone()),
             log_files: log_files(
                 recorded.as_ref().map_or(&object.spec, Recorded::spec),

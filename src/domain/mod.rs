@@ -14,6 +14,7 @@ mod desired;
 mod draft;
 mod freeze;
 mod lifecycle;
+mod memory;
 mod observed;
 mod parallelism;
 mod plan;
@@ -28,6 +29,7 @@ pub use desired::{Desired, FINALIZER, Identity, Settings, scaler_settings};
 pub use draft::with_error;
 pub use freeze::{FREEZE, Freeze};
 pub use lifecycle::lifecycle_of;
+pub use memory::TaskManager;
 pub use observed::{
     Checkpoints, ClusterInfo, FreshIds, HaMetadata, Job, JobManager, Need, Needs, Observed,
     PodFailure, Pods, SavepointProgress, ScalerView, Vertex,

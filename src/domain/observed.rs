@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flink_crds::FlinkJobState;
-use flink_scaler::{CheckpointHealth, DecisionLog, History, JobGraph, Window};
+use flink_scaler::{CheckpointHealth, DecisionLog, History, JobGraph, VertexId, Window};
 use jiff::Timestamp;
 
 use super::Sighting;
@@ -223,6 +223,8 @@ pub struct ScalerView {
     pub history: History,
     /// What it decided of late.
     pub decisions: DecisionLog,
+    /// Slot sharing groups of vertices, where Flink tells them.
+    pub slot_groups: BTreeMap<VertexId, String>,
     /// How the job's checkpoints are doing.
     pub checkpoints: CheckpointHealth,
     /// When its memory was last stored; `None` if it never was.

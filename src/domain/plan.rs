@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use flink_crds::{FlinkDeploymentStatus, FlinkStateSnapshotSpec};
+use flink_crds::{FlinkDeploymentStatus, FlinkStateSnapshotSpec, TunedMemory};
 use flink_scaler::{DecisionLog, History, JobGraph, Verdict, VertexId, Window};
 
 use super::snapshot::SnapshotRequest;
@@ -112,6 +112,8 @@ pub struct ScalerMemory {
     pub options: BTreeMap<String, String>,
     /// The parallelism it imposes.
     pub overrides: BTreeMap<VertexId, u32>,
+    /// Memory of TaskManagers as it was tuned and deployed.
+    pub memory: Option<TunedMemory>,
     /// Write it to the ConfigMap too.
     pub store: bool,
 }
@@ -210,6 +212,8 @@ pub enum Reason {
     Scaling,
     ScalingReport,
     ScalingConflict,
+    MemoryTuning,
+    ResourceQuotaReached,
     UnknownConfiguration,
     Error,
     Container(String),

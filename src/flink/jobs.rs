@@ -116,6 +116,8 @@ pub struct Vertex {
     pub parallelism: u32,
     /// Most subtasks its key groups allow.
     pub max_parallelism: Option<u32>,
+    /// Id of its slot sharing group, as newer versions tell it.
+    pub slot_group: Option<String>,
     /// Its tasks by state.
     pub tasks: TaskCounts,
     /// What it has done since it started.
@@ -313,6 +315,7 @@ impl From<wire::Vertex> for Vertex {
             name: vertex.name,
             parallelism: vertex.parallelism,
             max_parallelism: limit_of(vertex.max_parallelism),
+            slot_group: vertex.slot_group,
             tasks: TaskCounts::of(&vertex.tasks),
             counters: VertexCounters {
                 read_records: metrics.read_records,

@@ -138,6 +138,8 @@ pub(super) struct Vertex {
     pub(super) parallelism: u32,
     #[serde(rename = "maxParallelism", default)]
     pub(super) max_parallelism: Option<i64>,
+    #[serde(rename = "slotSharingGroupId", default)]
+    pub(super) slot_group: Option<String>,
     #[serde(default)]
     pub(super) tasks: BTreeMap<String, u32>,
     #[serde(default)]

@@ -11,7 +11,7 @@ mod scaler;
 mod snapshot;
 
 pub use hpa::Hpas;
-pub use sample::sample;
+pub use sample::{JobReading, sample};
 
 use flink_crds::{FlinkDeployment, FlinkDeploymentStatus};
 use k8s_openapi::api::apps::v1::Deployment;

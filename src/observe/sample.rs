@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flink_scaler::{Input, JobGraph, Sample, ShipStrategy, Vertex, VertexId, VertexReading};
+use flink_scaler::{
+    Input, JobGraph, MemoryReading, Sample, ShipStrategy, Vertex, VertexId, VertexReading,
+};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
@@ -23,7 +25,19 @@ const OF_ALL: [&str; 4] = [BUSY, BACKPRESSURED, IDLE, IN_PER_SECOND];
 
 const HEAP_USED: &str = "Status.JVM.Memory.Heap.Used";
 const HEAP_MAX: &str = "Status.JVM.Memory.Heap.Max";
+const MANAGED_USED: &str = "Status.Flink.Memory.Managed.Used";
+const METASPACE_USED: &str = "Status.JVM.Memory.Metaspace.Used";
 const GARBAGE: &str = "Status.JVM.GarbageCollector.All.TimeMsPerSecond";
+
+/// What one reading of a job gives.
+pub struct JobReading {
+    /// Its graph.
+    pub graph: JobGraph,
+    /// The figures.
+    pub sample: Sample,
+    /// Slot sharing groups of its vertices, where Flink tells them.
+    pub slot_groups: BTreeMap<VertexId, String>,
+}
 
 /// Read the graph of `job` and all figures of this instant; `overview` tells the slots.
 pub async fn sample(
@@ -31,9 +45,10 @@ pub async fn sample(
     job: &str,
     overview: Option<&Overview>,
     now: Timestamp,
-) -> Result<(JobGraph, Sample), RestError> {
-    let heap = [HEAP_USED, HEAP_MAX, GARBAGE];
-    let (detail, processes) = tokio::join!(client.job(job), client.task_manager_metrics(&heap),);
+) -> Result<JobReading, RestError> {
+    let of_processes = [HEAP_USED, HEAP_MAX, GARBAGE, MANAGED_USED, METASPACE_USED];
+    let (detail, processes) =
+        tokio::join!(client.job(job), client.task_manager_metrics(&of_processes));
     let detail = detail?;
     let graph = graph(&detail);
     let mut reads = Vec::with_capacity(detail.vertices.len());
@@ -63,8 +78,21 @@ pub async fn sample(
             .zip(largest(HEAP_MAX).filter(|max| *max > 0.0))
             .map(|(used, max)| used / max);
         sample.gc_ms_per_s = largest(GARBAGE);
+        sample.memory = MemoryReading {
+            heap: largest(HEAP_USED),
+            managed: largest(MANAGED_USED),
+            metaspace: largest(METASPACE_USED),
+        };
     }
-    Ok((graph, sample))
+    let group = |vertex: &flink::Vertex| {
+        Some((VertexId::new(&vertex.id).ok()?, vertex.slot_group.clone()?))
+    };
+    let slot_groups = detail.vertices.iter().filter_map(group).collect();
+    Ok(JobReading {
+        graph,
+        sample,
+        slot_groups,
+    })
 }
 
 /// The job's vertices as the scaler knows them. Vertices whose id is no id are left out, and the

@@ -39,15 +39,16 @@ pub async fn look(
         sample::sample(client, job, overview, now),
         client.checkpoints(job)
     );
-    let (graph, sample) = match read {
+    let read = match read {
         Ok(read) => read,
         Err(error) => return Sighting::Unknown(error.to_string()),
     };
     memory.window.set_keep(keep);
-    memory.window.push(sample);
+    memory.window.push(read.sample);
     observer.memories.put(namespace, name, memory.clone());
     Sighting::Seen(ScalerView {
-        graph,
+        graph: read.graph,
+        slot_groups: read.slot_groups,
         window: memory.window,
         history: memory.history,
         decisions: memory.decisions,

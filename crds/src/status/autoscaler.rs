@@ -39,6 +39,12 @@ pub struct AutoscalerStatus {
     /// What else changes the job's parallelism, and what to do about it. Absent if nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict: Option<String>,
+    /// Memory that task managers now have, where the autoscaler tuned it. Absent if it is as in the spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<TunedMemory>,
+    /// Memory that task managers get when the job next starts. Absent if that changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_memory: Option<TunedMemory>,
     /// What keeps a recommendation from being applied. Absent if nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<String>,
@@ -48,6 +54,24 @@ pub struct AutoscalerStatus {
     /// The latest rescale that the autoscaler decided on, and what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_scaling: Option<ScalingSummary>,
+}
+
+/// Memory of task managers as the autoscaler tuned it, or, without options, as the spec has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TunedMemory {
+    /// What the spec said of memory then. When it says something else, that counts again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<String>,
+    /// The running job is too large for the memory it has, so that this cannot wait for another reason to start it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required: Option<bool>,
+    /// Flink options that are set.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: BTreeMap<String, String>,
+    /// Flink options that are taken out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removals: Vec<String>,
 }
 
 /// A rescale that was decided on.

@@ -9,4 +9,4 @@ mod tuning;
 
 pub use network::{network_bytes, segments};
 pub use spec::TaskManagerSpec;
-pub use tuning::{Tuning, Usage, compensated, slots_after, tune};
+pub use tuning::{REMOVED, Tuning, Usage, compensated, outgrown, slots_after, tune};

@@ -6,13 +6,18 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
+
 use super::{TaskManagerSpec, network_bytes};
 use crate::{
-    settings::{Profile, Settings},
+    estimate::mean,
+    sample::MemoryReading,
+    settings::{Bytes, Profile, Settings, Value},
     topology::{Topology, VertexId},
+    window::Window,
 };
 
-/// What the fullest TaskManager used, in bytes, averaged over a full window.
+/// What the fullest TaskManager used, in bytes, averaged over [`metrics_window`](Settings::metrics_window).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage {
     /// Heap.
@@ -25,6 +30,31 @@ pub struct Usage {
     pub slots: u32,
 }
 
+impl Usage {
+    /// From the readings of a window; `None` if they do not reach back far enough, or a pool was never read.
+    pub fn of(window: &Window, settings: &Settings) -> Option<Self> {
+        let whole =
+            SignedDuration::try_from(settings.metrics_window).unwrap_or(SignedDuration::MAX);
+        let latest = window.latest()?;
+        let since = window
+            .samples()
+            .find(|sample| sample.memory.heap.is_some())?
+            .at;
+        if latest.at.duration_since(since) < whole {
+            return None;
+        }
+        let used = |pool: fn(&MemoryReading) -> Option<f64>| {
+            mean(window.samples().filter_map(|sample| pool(&sample.memory)))
+        };
+        Some(Self {
+            heap: used(|memory| memory.heap)?,
+            managed: used(|memory| memory.managed)?,
+            metaspace: used(|memory| memory.metaspace)?,
+            slots: latest.slots_total?.checked_sub(latest.slots_available?)?,
+        })
+    }
+}
+
 /// A change of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tuning {
@@ -34,12 +64,22 @@ pub struct Tuning {
     pub removals: Vec<&'static str>,
 }
 
-/// Keys that fix what is now derived.
-const REMOVED: [&str; 4] = [
+/// Keys that fix what is derived by tuning; they are taken out.
+pub const REMOVED: [&str; 4] = [
     "taskmanager.memory.flink.size",
     "taskmanager.memory.task.heap.size",
     "taskmanager.memory.managed.size",
     "taskmanager.memory.size",
+];
+
+/// Network buffers, the most of them.
+const NETWORK: &str = "taskmanager.memory.network.max";
+
+/// Sizes that a tuned TaskManager has no more of.
+const SIZES: [&str; 3] = [
+    "taskmanager.memory.process.size",
+    NETWORK,
+    "taskmanager.memory.jvm-metaspace.size",
 ];
 
 /// What remains of the user's spec.
@@ -166,6 +206,22 @@ pub fn slots_after(used: u32, vertices: impl IntoIterator<Item = (u32, u32)>) ->
         sum = sum.saturating_add(after);
     }
     if largest == used { largest_after } else { sum }
+}
+
+/// Whether memory that was tuned before is too small for a rescale: for what is `wanted` now, or, where that is
+/// not known, for the bytes of `network` buffers without which no task starts. What is not tuned is as large
+/// as the spec has it, and never too small.
+pub fn outgrown(present: &BTreeMap<String, String>, wanted: Option<&Tuning>, network: u64) -> bool {
+    let pool = |of: &BTreeMap<String, String>, key: &str| Some(Bytes::parse(of.get(key)?)?.0);
+    SIZES.iter().any(|key| {
+        let Some(has) = pool(present, key) else {
+            return false;
+        };
+        match wanted {
+            Some(tuning) => pool(&tuning.overrides, key).is_some_and(|needs| needs > has),
+            None => *key == NETWORK && network > has,
+        }
+    })
 }
 
 /// A share with three digits, rounded up so that the pool is not smaller than reckoned.

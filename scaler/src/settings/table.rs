@@ -190,14 +190,14 @@ settings! {
         "Nothing is scaled while a TaskManager spends more than this share of its time on garbage.";
     heap_usage_threshold: f64, "memory.heap-usage.threshold" = "1.0",
         "Nothing is scaled while more than this share of the heap is used on average.";
-    @inert memory_tuning_enabled: bool, "memory.tuning.enabled" = "false",
-        "Whether the memory of TaskManagers is tuned. Not acted on yet.";
-    @inert memory_tuning_maximize_managed: bool, "memory.tuning.maximize-managed-memory" = "false",
-        "Whether saved memory becomes managed memory. Not acted on yet.";
-    @inert memory_tuning_overhead: f64, "memory.tuning.overhead" = "0.2",
-        "Head-room over the memory used. Not acted on yet.";
-    @inert memory_tuning_compensation: bool, "memory.tuning.scale-down-compensation.enabled" = "true",
-        "Whether fewer TaskManagers get more memory each. Not acted on yet.";
+    memory_tuning_enabled: bool, "memory.tuning.enabled" = "false",
+        "Whether the memory of TaskManagers is tuned to what is used, never above what the spec gives. It is reckoned with each rescale and takes effect at the next upgrade of the job.";
+    memory_tuning_maximize_managed: bool, "memory.tuning.maximize-managed-memory" = "false",
+        "Whether memory that tuning would save becomes managed memory.";
+    memory_tuning_overhead: f64, "memory.tuning.overhead" = "0.2",
+        "Share of the heap and metaspace used that tuning leaves free on top.";
+    memory_tuning_compensation: bool, "memory.tuning.scale-down-compensation.enabled" = "true",
+        "Whether tuning gives more heap to each TaskManager when there will be fewer, who share the same state.";
     busy_time: BusyTime, "metrics.busy-time.aggregator" = "MAX",
         "Which subtask's busy time stands for the vertex: MAX, MIN or AVG.";
     @inert custom_evaluators: Vec<String>, "metrics.custom-evaluators" = "",
@@ -220,10 +220,10 @@ settings! {
         "Share by which the estimate from busy time must be above the observed rate to be replaced by it. Profile `apache`.";
     profile: Profile, "profile" = "adaptive",
         "How decisions are made: `adaptive`, or `apache` for the arithmetic of the Java operator.";
-    @inert quota_cpu: Option<f64>, "quota.cpu",
-        "Most CPUs of all TaskManagers. Not acted on yet.";
-    @inert quota_memory: Option<Bytes>, "quota.memory",
-        "Most memory of all TaskManagers. Not acted on yet.";
+    quota_cpu: Option<f64>, "quota.cpu",
+        "Most CPUs that all TaskManagers of the job may ask for together. Profile `adaptive` scales as far as that allows, `apache` not at all.";
+    quota_memory: Option<Bytes>, "quota.memory",
+        "Most memory that all TaskManagers of the job may ask for together, reckoned with what the spec gives each. As with `job.autoscaler.quota.cpu`.";
     restart_time: Duration, "restart.time" = "5 min",
         "How long the job stands still for a rescale, as long as that has not been measured.";
     restart_time_tracking_enabled: bool, "restart.time-tracking.enabled" = "false",

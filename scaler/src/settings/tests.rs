@@ -252,7 +252,7 @@ fn options_of_what_is_switched_off_are_not_checked() {
 #[test]
 fn settings_without_effect_and_old_names_are_told() {
     let config = config(&[
-        ("job.autoscaler.quota.cpu", "3"),
+        ("job.autoscaler.scaling.custom-executors", "mine"),
         ("job.autoscaler.target.utilization", "0.6"),
         ("kubernetes.operator.job.autoscaler.enabled", "true"),
         ("job.autoscaler.metrics.custom-evaluator.mine.class", "a.B"),
@@ -266,7 +266,7 @@ fn settings_without_effect_and_old_names_are_told() {
         notices,
         [
             "kubernetes.operator.job.autoscaler.enabled is an old name; use job.autoscaler.enabled",
-            "job.autoscaler.quota.cpu is read but has no effect",
+            "job.autoscaler.scaling.custom-executors is read but has no effect",
             "job.autoscaler.target.utilization is an old name; use job.autoscaler.utilization.target",
             "job.autoscaler.metrics.custom-evaluator.mine.class is read but has no effect",
         ]

@@ -11,7 +11,7 @@ use super::{
     history::{read, vertex},
 };
 use crate::{
-    sample::{Sample, VertexReading},
+    sample::{MemoryReading, Sample, VertexReading},
     topology::VertexId,
     window::Window,
 };
@@ -37,6 +37,8 @@ struct StoredSample {
     slots: Option<(Option<u32>, Option<u32>)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     memory: Option<(Option<f64>, Option<f64>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used: Option<[Option<f64>; 3]>,
     r: Vec<Option<Vec<Option<f64>>>>,
 }
 
@@ -74,11 +76,18 @@ fn store(sample: &Sample, ids: &std::collections::BTreeSet<&VertexId>) -> Stored
         sample.heap_used_ratio.and_then(rounded),
         sample.gc_ms_per_s.and_then(rounded),
     );
+    let MemoryReading {
+        heap,
+        managed,
+        metaspace,
+    } = sample.memory;
+    let used = [heap, managed, metaspace].map(|pool| pool.and_then(rounded));
     StoredSample {
         at: sample.at,
         since: sample.job_running_since,
         slots: (slots != (None, None)).then_some(slots),
         memory: (memory != (None, None)).then_some(memory),
+        used: (used != [None; 3]).then_some(used),
         r: ids
             .iter()
             .map(|id| sample.vertices.get(*id).map(numbers))
@@ -176,6 +185,7 @@ fn restore(stored: StoredSample, ids: &[VertexId]) -> Result<Sample, Ignored> {
     }
     let (slots_total, slots_available) = stored.slots.unwrap_or_default();
     let (heap_used_ratio, gc_ms_per_s) = stored.memory.unwrap_or_default();
+    let [heap, managed, metaspace] = stored.used.unwrap_or_default();
     Ok(Sample {
         at: stored.at,
         job_running_since: stored.since,
@@ -184,6 +194,11 @@ fn restore(stored: StoredSample, ids: &[VertexId]) -> Result<Sample, Ignored> {
         slots_available,
         heap_used_ratio,
         gc_ms_per_s,
+        memory: MemoryReading {
+            heap,
+            managed,
+            metaspace,
+        },
     })
 }
 
@@ -232,6 +247,7 @@ mod tests {
             sample.job_running_since = Timestamp::from_second(1_800_000_000).ok();
             sample.slots_total = Some(4);
             sample.gc_ms_per_s = Some(1.25);
+            sample.memory.heap = Some(67_108_864.0);
             let reading = VertexReading {
                 parallelism: 3,
                 records_in: Some(1234.567),

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use flink_scaler::{
-    Settings,
-    memory::{TaskManagerSpec, Tuning, Usage, tune},
+    MemoryReading, Sample, Settings, Window,
+    memory::{TaskManagerSpec, Tuning, Usage, outgrown, tune},
 };
 
 use crate::{
-    support::id,
+    support::{at, id},
     vectors_memory::{graph, spec},
 };
 
@@ -95,4 +95,52 @@ fn a_configuration_that_cannot_be_read_is_no_budget() {
     );
     let fixed = of(&[("process.size", "4 gb"), ("managed.size", "1 gb")]);
     assert_eq!(fixed.unwrap().managed, 1 << 30);
+}
+
+/// A sample each minute, with 100 MiB of each pool in the first, a mebibyte more in each later one.
+fn minutes(count: i32) -> Window {
+    let mut window = Window::for_settings(&Settings::default());
+    for minute in 0..count {
+        let mut sample = Sample::at(at(i64::from(minute) * 60));
+        let used = Some((100.0 + f64::from(minute)) * MIB);
+        sample.memory = MemoryReading {
+            heap: used,
+            managed: used,
+            metaspace: used,
+        };
+        (sample.slots_total, sample.slots_available) = (Some(8), Some(3));
+        window.push(sample);
+    }
+    window
+}
+
+#[test]
+fn usage_is_the_mean_of_a_full_window_and_unknown_before() {
+    let settings = Settings::default();
+    let usage = Usage::of(&minutes(16), &settings).unwrap();
+    assert_eq!((usage.heap / MIB, usage.slots), (107.5, 5));
+    assert_eq!(Usage::of(&minutes(15), &settings), None);
+    assert_eq!(Usage::of(&minutes(0), &settings), None);
+    let mut window = minutes(16);
+    let mut blind = Sample::at(at(16 * 60));
+    blind.slots_total = Some(8);
+    window.push(blind);
+    assert_eq!(Usage::of(&window, &settings), None, "slots are not known");
+}
+
+#[test]
+fn memory_tuned_for_less_is_outgrown_by_a_rescale_that_needs_more() {
+    let small = tuned(usage(), "4 gb").unwrap();
+    let larger = Usage {
+        heap: 600.0 * MIB,
+        ..usage()
+    };
+    let large = tuned(larger, "4 gb").unwrap();
+    assert!(outgrown(&small.overrides, Some(&large), 0));
+    assert!(!outgrown(&large.overrides, Some(&small), 0));
+    // Where nothing can be reckoned but the network buffers, these decide.
+    assert!(!outgrown(&small.overrides, None, 1));
+    assert!(outgrown(&small.overrides, None, 1 << 30));
+    // What the spec gives is enough for everything.
+    assert!(!outgrown(&BTreeMap::new(), Some(&large), u64::MAX));
 }

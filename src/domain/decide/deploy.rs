@@ -103,6 +103,10 @@ fn taken_over(
 
 /// Record a deployment that is about to be made.
 pub fn begin(draft: &mut Draft, desired: &Desired, observed: &Observed, mode: UpgradeMode) {
+    if let Some(scaler) = &mut draft.status.autoscaler {
+        scaler.memory.clone_from(&desired.memory);
+        scaler.next_memory = None;
+    }
     let spec = scaler::at_start(draft, desired, observed);
     begin_spec(draft, desired, observed, mode, &spec);
 }

@@ -5,6 +5,7 @@
 
 mod initial;
 mod publish;
+mod resources;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -78,6 +79,13 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
                 "job.autoscaler.mode:auto (ScalingConflict)",
             );
         }
+        Action::Hold(Blocked(block @ Block::QuotaReached { .. })) if news => {
+            draft.warn(
+                Component::Operator,
+                Reason::ResourceQuotaReached,
+                block.to_string(),
+            );
+        }
         Action::Hold(_) => {}
         Action::Advise => {
             if news {
@@ -89,6 +97,7 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
                 draft.tell(Component::Job, Reason::ScalingReport, report);
             }
             impose(draft, overrides);
+            resources::tune_memory(draft, desired, view, overrides);
             draft.look_again_in(AT_ONCE);
         }
     }
@@ -182,6 +191,7 @@ fn situation(
     situation.applied_overrides = imposed(draft);
     situation.frozen = frozen(desired, observed);
     situation.conflict = conflict(desired, observed);
+    situation.task_managers = Some(resources::task_managers(desired, view));
     situation
 }
 
@@ -241,6 +251,7 @@ fn keep(
         graph: view.graph.clone(),
         options: desired.scaler_options.clone(),
         overrides,
+        memory: desired.memory.clone(),
         store,
     })));
 }

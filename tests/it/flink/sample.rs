@@ -1,13 +1,13 @@
 //! What the autoscaler reads of a job over Flink's REST interface.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use flink_operator::flink::FlinkClient;
-use flink_operator::observe::sample;
+use flink_operator::observe::{JobReading, sample};
 use flink_scaler::simulate::rest::{Endpoint, hex};
 use flink_scaler::simulate::{Job, Load, Model, Stage};
-use flink_scaler::{JobGraph, Sample, ShipStrategy, VertexId};
+use flink_scaler::{JobGraph, MemoryReading, Sample, ShipStrategy, VertexId};
 use jiff::{SignedDuration, Timestamp};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
@@ -84,14 +84,26 @@ impl Simulated {
     async fn read(&self, client: &FlinkClient) -> (JobGraph, Sample) {
         let now = self.with(|job| job.now());
         let overview = client.overview().await.unwrap();
-        let (graph, sample) = sample(client, &hex("shop"), Some(&overview), now)
+        let read = sample(client, &hex("shop"), Some(&overview), now)
             .await
             .unwrap();
+        let JobReading { graph, sample, .. } = read;
         // The model has no memory of its own; its interface makes it up.
         assert_eq!(sample.heap_used_ratio, Some(0.5));
+        assert_eq!(sample.memory.managed, Some(0.0));
+        assert!(
+            sample.memory.heap > sample.memory.metaspace,
+            "both were read"
+        );
+        assert_eq!(
+            read.slot_groups.values().collect::<BTreeSet<_>>().len(),
+            1,
+            "all vertices share their slots"
+        );
         let sample = Sample {
             heap_used_ratio: None,
             gc_ms_per_s: None,
+            memory: MemoryReading::UNKNOWN,
             ..sample
         };
         (graph, sample)

@@ -14,7 +14,8 @@ const SPAN: u32 = 300;
 const STEP: usize = 10;
 
 /// `rate:400,busy:950,p:1,lag:10`: `a` passes on 400 records a second, `b` is busy 950 ms a second with
-/// one subtask, ten records more wait outside every second.
+/// one subtask, ten records more wait outside every second. `heap:200` MiB are used of the heap of the fullest
+/// TaskManager, and half of that of metaspace.
 pub fn view(
     how: &str,
     now: Timestamp,
@@ -51,9 +52,17 @@ pub fn view(
             parallelism,
             records_in: Some(rate * seconds),
             records_in_per_second: Some(rate),
-            ..times(busy, 0.0, seconds)
+            ..times(busy, 0.0, seconds * f64::from(parallelism))
         };
         sample.vertices = BTreeMap::from([(id("a"), source), (id("b"), worker)]);
+        if let Some(heap) = given.get("heap") {
+            let used = f64::from(*heap) * 1_048_576.0;
+            sample.memory.heap = Some(used);
+            sample.memory.metaspace = Some(used / 2.0);
+            sample.memory.managed = Some(0.0);
+        }
+        sample.slots_total = Some(parallelism);
+        sample.slots_available = Some(0);
         window.push(sample);
     }
     Ok(Sighting::Seen(ScalerView {
@@ -61,6 +70,7 @@ pub fn view(
         window,
         history: history.unwrap_or_default(),
         decisions: flink_scaler::DecisionLog::default(),
+        slot_groups: BTreeMap::new(),
         checkpoints: CheckpointHealth::Ok,
         stored_at: Some(now),
     }))
@@ -70,6 +80,7 @@ fn id(text: &str) -> VertexId {
     VertexId::new(text).expect("an id")
 }
 
+/// Shares of each second, and what they add up to in so many seconds of all subtasks.
 fn times(busy: f64, held_back: f64, seconds: f64) -> VertexReading {
     let idle = 1000.0 - busy - held_back;
     VertexReading {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use flink_crds::{FlinkDeployment, FlinkDeploymentSpec, FlinkJobState};
+use flink_crds::{FlinkDeployment, FlinkDeploymentSpec, FlinkJobState, TunedMemory};
 use flink_operator::config::Defaults;
 use flink_operator::domain::{
     Checkpoints, Desired, FINALIZER, HaMetadata, Job, JobManager, Observed, PodFailure, Pods,
@@ -262,6 +262,12 @@ impl Stage {
         }
         for step in plan.steps.iter().filter(|step| step.writes()) {
             let _ = writeln!(out, "step       {step}");
+            if let Step::Deploy(deployment) = step
+                && next.autoscaler.is_some()
+            {
+                let size = deployment.config.raw(PROCESS_SIZE).unwrap_or("unknown");
+                let _ = writeln!(out, "           {PROCESS_SIZE}: {size}");
+            }
         }
         for event in &plan.events {
             let mark = if event.warning { "!" } else { "" };
@@ -304,6 +310,17 @@ impl Stage {
             if before != after {
                 let _ = writeln!(out, "{name:<10} {}", text(after.as_ref()));
             }
+        }
+        let before = status.autoscaler.unwrap_or_default();
+        if let Some(scaler) = &next.autoscaler
+            && (&scaler.memory, &scaler.next_memory) != (&before.memory, &before.next_memory)
+        {
+            let _ = writeln!(
+                out,
+                "memory     {}, next {}",
+                process_size(scaler.memory.as_ref()),
+                process_size(scaler.next_memory.as_ref()),
+            );
         }
         if let Some(error) = &next.error {
             let _ = writeln!(out, "error      {error}");
@@ -369,6 +386,21 @@ fn text<T: serde::Serialize>(value: Option<&T>) -> String {
     }
 }
 
+const PROCESS_SIZE: &str = "taskmanager.memory.process.size";
+
+/// The size of a TaskManager that the autoscaler tuned.
+fn process_size(memory: Option<&TunedMemory>) -> String {
+    let Some(memory) = memory else {
+        return "-".to_owned();
+    };
+    let size = memory.overrides.get(PROCESS_SIZE);
+    let size = size.map_or("as in the spec", String::as_str);
+    match memory.required {
+        Some(true) => format!("{size} (required)"),
+        _ => size.to_owned(),
+    }
+}
+
 fn base_spec() -> Value {
     json!({
         "image": "flink:1.20",
@@ -399,6 +431,7 @@ fn apply(spec: &mut Value, key: &str, value: &str) {
         "image" => "/image",
         "replicas" => "/taskManager/replicas",
         "account" => "/serviceAccount",
+        "memory" => "/taskManager/resource/memory",
         "ha" => {
             set(
                 spec,

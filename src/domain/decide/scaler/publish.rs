@@ -66,6 +66,8 @@ pub(super) fn publish(
         schedule,
         frozen,
         conflict,
+        memory: present.memory,
+        next_memory: present.next_memory,
         blocked_by: (!blocked.is_empty()).then(|| blocked.join("; ")),
         next_evaluation_time: until.map(|until| until.to_string()),
         last_scaling,
