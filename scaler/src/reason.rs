@@ -368,7 +368,9 @@ impl fmt::Display for Block {
             Self::Frozen(Frozen { text, .. }) | Self::Conflict(text) => f.write_str(text),
             Self::NotRunning => f.write_str("the job is not running"),
             Self::TasksNotRunning => f.write_str("not all tasks are running"),
-            Self::Restarting => f.write_str("the job is restarting"),
+            Self::Restarting => {
+                f.write_str("the job is restarting, or has done so too often of late")
+            }
             Self::ChangeInProgress(what) => write!(f, "another change is in progress: {what}"),
             Self::CheckpointsFailing(why) => write!(f, "checkpoints are failing: {why}"),
             Self::CheckpointsUnknown(why) => {

@@ -227,6 +227,10 @@ pub struct ScalerView {
     pub slot_groups: BTreeMap<VertexId, String>,
     /// How the job's checkpoints are doing.
     pub checkpoints: CheckpointHealth,
+    /// A savepoint is being written, whoever asked for it.
+    pub savepoint_in_progress: bool,
+    /// How often the job failed in the last ten minutes.
+    pub failures: usize,
     /// When its memory was last stored; `None` if it never was.
     pub stored_at: Option<Timestamp>,
 }

@@ -3,6 +3,7 @@
 //! The rule: what could not be read becomes `Sighting::Unknown`, never absent; nothing is written.
 
 mod hpa;
+mod health;
 mod job_manager;
 mod pods;
 mod rest;

@@ -2,15 +2,16 @@
 //!
 //! The rule: memory that cannot be read is unknown, not empty, so nothing is decided on half of it.
 
-use flink_scaler::{CheckpointHealth, DecisionLog, History, Window, store};
+use flink_scaler::{DecisionLog, History, Window, store};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
 
+use super::health::{self, Rhythm};
 use super::{Observer, sample};
 use crate::deadline::deadline;
 use crate::domain::{Desired, ScalerView, Sighting};
-use crate::flink::{CheckpointStatistics, FlinkClient, Overview, RestError};
+use crate::flink::{FlinkClient, Overview};
 use crate::resources::names;
 use crate::scaler_memory::Remembered;
 
@@ -43,6 +44,8 @@ pub async fn look(
         Ok(read) => read,
         Err(error) => return Sighting::Unknown(error.to_string()),
     };
+    let since = read.sample.job_running_since;
+    let failures = health::recent_failures(client, job, (since, now)).await;
     memory.window.set_keep(keep);
     memory.window.push(read.sample);
     observer.memories.put(namespace, name, memory.clone());
@@ -52,7 +55,15 @@ pub async fn look(
         window: memory.window,
         history: memory.history,
         decisions: memory.decisions,
-        checkpoints: health(checkpoints),
+        savepoint_in_progress: health::savepoint_in_progress(
+            checkpoints.as_ref().ok().and_then(Option::as_ref),
+        ),
+        checkpoints: health::of(
+            checkpoints,
+            &Rhythm::of(&desired.deploy_config),
+            (since, now),
+        ),
+        failures,
         stored_at: memory.stored_at,
     })
 }
@@ -82,22 +93,4 @@ async fn stored(
         decisions: decisions.map_or_else(DecisionLog::default, |decisions| decisions.value),
         stored_at: None,
     })
-}
-
-/// Checkpoints fail as long as the newest that ended is a failed one.
-fn health(read: Result<Option<CheckpointStatistics>, RestError>) -> CheckpointHealth {
-    let statistics = match read {
-        Ok(Some(statistics)) => statistics,
-        Ok(None) => return CheckpointHealth::Disabled,
-        Err(error) => return CheckpointHealth::Unknown(error.to_string()),
-    };
-    let taken = [&statistics.completed, &statistics.savepoint];
-    let good = taken.into_iter().flatten().map(|good| good.id).max();
-    match statistics.failed {
-        Some(failed) if good.is_none_or(|good| failed.id > good) => {
-            let why = failed.failure.as_deref().unwrap_or("Flink gives no cause");
-            CheckpointHealth::Failing(format!("checkpoint {}: {why}", failed.id))
-        }
-        _ => CheckpointHealth::Ok,
-    }
 }

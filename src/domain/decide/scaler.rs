@@ -29,6 +29,9 @@ const PACE: Duration = Duration::from_secs(10);
 /// The memory is written at least so often; a restart of the operator loses no more than this.
 const STORE_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
+/// A job that failed more often in ten minutes has another trouble than its parallelism.
+const FAILURES: usize = 2;
+
 /// Whether the autoscaler looks after this resource.
 pub fn wanted(desired: &Desired) -> bool {
     desired.is_application() && desired.scaler.effective_mode() != Mode::Off
@@ -181,10 +184,14 @@ fn situation(
     situation.running_since = since;
     situation.job_state_running = running;
     situation.all_tasks_running = running;
-    situation.restarting = matches!(
-        state,
-        Some(FlinkJobState::Restarting | FlinkJobState::Failing)
-    );
+    situation.restarting = view.failures > FAILURES
+        || matches!(
+            state,
+            Some(FlinkJobState::Restarting | FlinkJobState::Failing)
+        );
+    situation.change_in_progress = view
+        .savepoint_in_progress
+        .then(|| "a savepoint is being written".to_owned());
     situation.checkpoints_ok = view.checkpoints.clone();
     situation.in_place_possible = desired.rescales_in_place();
     situation.user_overrides = ids(&desired.own_overrides);
