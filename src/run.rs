@@ -13,11 +13,11 @@ use kube::{Client, Config};
 use crate::act::Actor;
 use crate::clock::Clock;
 use crate::config::load::{self, Sources};
-use crate::config::{Defaults, FlinkConfig, options};
+use crate::config::{Defaults, FlinkConfig, Interval, options};
 use crate::controllers::{self, Context, Scope};
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
-use crate::observe::{Hpas, Observer};
+use crate::observe::{Hpas, Observer, Rooms};
 use crate::scaler_memory::ScalerMemories;
 use crate::serve::{self, Health};
 use crate::snapshots::Snapshots;
@@ -101,6 +101,8 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
         .counted(move |call| count(&counters, &call));
     let namespaces = namespaces(&defaults)?;
 
+    let Interval(refresh) = config.get(&options::RESOURCE_VIEW_REFRESH_INTERVAL)?;
+    let rooms = Rooms::refreshed(refresh);
     let stop = shutdown();
     let servers = servers(args, &config, &health, &metrics, &stop).await?;
     let mut controllers = tokio::task::JoinSet::new();
@@ -127,6 +129,7 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
             snapshots,
             hpas: Hpas::default(),
             memories: memories.clone(),
+            rooms: rooms.clone(),
             clock: clock.clone(),
         };
         let actor = Actor {

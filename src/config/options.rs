@@ -124,7 +124,7 @@ options! {
     HEALTH_CHECK_RESTARTS_WINDOW: Duration, Resource, "cluster.health-check.restarts.window" = "2 min",
         "Window in which restarts are counted.";
     RESOURCE_VIEW_REFRESH_INTERVAL: Interval, Process, "cluster.resource-view.refresh-interval" = "-1 min",
-        "How often the capacity of the nodes is read for the autoscaler's decisions. Negative is off.";
+        "How often it is read what nodes and quotas of namespaces have free, which limits the autoscaler. Negative is off; leave it so where nodes are added on demand.";
     CONFIG_CACHE_SIZE: i32, Process, "config.cache.size" = "1000",
         "Number of effective configurations kept by the Java operator. Read without effect: they are cheap to make here.";
     CONFIG_CACHE_TIMEOUT: Duration, Process, "config.cache.timeout" = "10 min",

@@ -225,6 +225,8 @@ pub struct ScalerView {
     pub decisions: DecisionLog,
     /// Slot sharing groups of vertices, where Flink tells them.
     pub slot_groups: BTreeMap<VertexId, String>,
+    /// How many more TaskManagers there is room for, where that is read and known.
+    pub room: Option<u32>,
     /// How the job's checkpoints are doing.
     pub checkpoints: CheckpointHealth,
     /// A savepoint is being written, whoever asked for it.

@@ -2,16 +2,18 @@
 //!
 //! The rule: what could not be read becomes `Sighting::Unknown`, never absent; nothing is written.
 
-mod hpa;
 mod health;
+mod hpa;
 mod job_manager;
 mod pods;
 mod rest;
+mod room;
 mod sample;
 mod scaler;
 mod snapshot;
 
 pub use hpa::Hpas;
+pub use room::Rooms;
 pub use sample::{JobReading, sample};
 
 use flink_crds::{FlinkDeployment, FlinkDeploymentStatus};
@@ -44,6 +46,8 @@ pub struct Observer {
     pub hpas: Hpas,
     /// What the autoscaler remembers.
     pub memories: ScalerMemories,
+    /// How many TaskManagers could still be had.
+    pub rooms: Rooms,
     /// Time and identities.
     pub clock: Clock,
 }

@@ -36,9 +36,10 @@ pub async fn look(
         },
     };
     let now = observer.clock.now();
-    let (read, checkpoints) = tokio::join!(
+    let (read, checkpoints, room) = tokio::join!(
         sample::sample(client, job, overview, now),
-        client.checkpoints(job)
+        client.checkpoints(job),
+        observer.rooms.left(&observer.client, desired, now),
     );
     let read = match read {
         Ok(read) => read,
@@ -52,6 +53,7 @@ pub async fn look(
     Sighting::Seen(ScalerView {
         graph: read.graph,
         slot_groups: read.slot_groups,
+        room,
         window: memory.window,
         history: memory.history,
         decisions: memory.decisions,

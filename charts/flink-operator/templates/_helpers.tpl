@@ -117,6 +117,9 @@ kubernetes.operator.health.probe.port: {{ .Values.operatorHealth.port }}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [list]
+- apiGroups: [""]
+  resources: [resourcequotas]
+  verbs: [list]
 {{- end }}
 
 {{/* What the job manager of a native cluster may do in its namespace. */}}

@@ -16,7 +16,8 @@ const STEP: usize = 10;
 /// `rate:400,busy:950,p:1,lag:10`: `a` passes on 400 records a second, `b` is busy 950 ms a second with
 /// one subtask, ten records more wait outside every second. `heap:200` MiB are used of the heap of the fullest
 /// TaskManager, and half of that of metaspace. `failing:7` is a checkpoint that failed, `savepoint:1` one under
-/// way, `failures:3` how often the job failed of late.
+/// way, `failures:3` how often the job failed of late,
+/// `room:1` how many TaskManagers could still be had.
 pub fn view(
     how: &str,
     now: Timestamp,
@@ -72,6 +73,7 @@ pub fn view(
         history: history.unwrap_or_default(),
         decisions: flink_scaler::DecisionLog::default(),
         slot_groups: BTreeMap::new(),
+        room: given.get("room").copied(),
         checkpoints: match given.get("failing") {
             Some(id) => CheckpointHealth::Failing(format!("checkpoint {id}: expired")),
             None => CheckpointHealth::Ok,

@@ -20,7 +20,7 @@ use flink_operator::config::Defaults;
 use flink_operator::controllers::{Context, pass};
 use flink_operator::flink::{Deadlines, FlinkRest, RouteChoice};
 use flink_operator::leader::Claim;
-use flink_operator::observe::{Hpas, Observer};
+use flink_operator::observe::{Hpas, Observer, Rooms};
 use flink_operator::scaler_memory::ScalerMemories;
 use flink_operator::snapshots::Snapshots;
 use flink_operator::telemetry::Metrics;
@@ -263,6 +263,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
     let flink = FlinkRest::new(RouteChoice::Proxy, client.clone(), Deadlines::default()).unwrap();
     let memories = ScalerMemories::default();
     let observer = Observer {
+        rooms: Rooms::default(),
         client: client.clone(),
         flink: flink.clone(),
         deployments: None,

@@ -22,7 +22,7 @@ pub(super) fn task_managers(desired: &Desired, view: &ScalerView) -> TaskManager
         slots: desired.settings.slots,
         slots_used: latest
             .and_then(|sample| sample.slots_total?.checked_sub(sample.slots_available?)),
-        room: None,
+        room: view.room,
         slot_groups: view.slot_groups.clone(),
     }
 }
