@@ -28,7 +28,18 @@ pub async fn store(
 ) -> Result<(), Error> {
     let name = names::autoscaler(&object.name_any());
     let owner = OwnerRef::flink_deployment(&object.name_any(), &object.uid().unwrap_or_default());
-    let mut map = json!({
+    let mut data = json!({
+        (store::OVERRIDES_KEY): store::overrides_to_text(&memory.overrides),
+        (store::HISTORY_KEY): store::history_to_json(&memory.history),
+        (store::WINDOW_KEY): store::window_to_json(&memory.window, WINDOW_BYTES),
+        (store::DECISIONS_KEY): store::decisions_to_json(&memory.decisions, DECISIONS_BYTES),
+        (store::JOB_KEY): store::job_to_json(&memory.graph, &memory.options),
+    });
+    if let (Some(tuned), Some(data)) = (&memory.memory, data.as_object_mut()) {
+        let text = store::config_overrides_to_yaml(&tuned.overrides, &tuned.removals);
+        data.insert(store::CONFIG_OVERRIDES_KEY.to_owned(), text.into());
+    }
+    let map = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
@@ -36,18 +47,8 @@ pub async fn store(
             "ownerReferences": [owner.to_json()],
             "labels": { "component": "autoscaler", "app": object.name_any() },
         },
-        "data": {
-            (store::OVERRIDES_KEY): store::overrides_to_text(&memory.overrides),
-            (store::HISTORY_KEY): store::history_to_json(&memory.history),
-            (store::WINDOW_KEY): store::window_to_json(&memory.window, WINDOW_BYTES),
-            (store::DECISIONS_KEY): store::decisions_to_json(&memory.decisions, DECISIONS_BYTES),
-            (store::JOB_KEY): store::job_to_json(&memory.graph, &memory.options),
-        },
+        "data": data,
     });
-    if let Some(tuned) = &memory.memory {
-        map["data"][store::CONFIG_OVERRIDES_KEY] =
-            store::config_overrides_to_yaml(&tuned.overrides, &tuned.removals).into();
-    }
     let params = PatchParams::apply(FIELD_MANAGER).force();
     deadline(maps(client, object).patch(&name, &params, &Patch::Apply(map)))
         .await

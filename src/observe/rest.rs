@@ -57,7 +57,14 @@ pub async fn observe(
         failure(&client, &id, state),
         async {
             if needs.contains(&Need::Scaler) && state == Some(FlinkJobState::Running) {
-                scaler::look(observer, &client, desired, overview.as_ref(), &id).await
+                Box::pin(scaler::look(
+                    observer,
+                    &client,
+                    desired,
+                    overview.as_ref(),
+                    &id,
+                ))
+                .await
             } else {
                 Sighting::not_read()
             }
