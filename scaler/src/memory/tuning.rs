@@ -50,7 +50,10 @@ impl Usage {
             heap: used(|memory| memory.heap)?,
             managed: used(|memory| memory.managed)?,
             metaspace: used(|memory| memory.metaspace)?,
-            slots: latest.slots_total?.checked_sub(latest.slots_available?)?,
+            slots: window
+                .samples()
+                .rev()
+                .find_map(|sample| sample.slots_total?.checked_sub(sample.slots_available?))?,
         })
     }
 }

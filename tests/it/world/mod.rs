@@ -29,6 +29,7 @@ use flink_sim::World;
 use flink_sim::api::FaultPlan;
 use flink_sim::flink::ClusterKey;
 use flink_sim::random::Random;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use mortal::Lifeline;
 use serde_json::{Value, json};
@@ -140,6 +141,33 @@ impl Stage {
             );
             if let Ok(object) = self.api().get("job").await {
                 self.pass(&object).await;
+            }
+        }
+    }
+
+    /// Nothing is injected, and the process does not die.
+    fn undisturbed(&self) -> bool {
+        self.faults == FaultPlan::NONE && self.lifeline.is_endless()
+    }
+
+    /// Run passes for so long.
+    async fn lives(&mut self, length: Duration) {
+        let end = tokio::time::Instant::now() + length;
+        while tokio::time::Instant::now() < end {
+            self.look();
+            if let Ok(object) = self.api().get("job").await {
+                self.pass(&object).await;
+            }
+        }
+    }
+
+    /// Flink's configuration as its pods have it.
+    async fn config(&self) -> String {
+        let api: Api<ConfigMap> = Api::namespaced(self.world.client(), "default");
+        loop {
+            if let Ok(map) = api.get("flink-config-job").await {
+                let data = map.data.unwrap_or_default();
+                return data.into_values().collect::<Vec<_>>().join("\n");
             }
         }
     }

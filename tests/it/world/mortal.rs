@@ -52,6 +52,11 @@ impl Lifeline {
         self.left.load(Ordering::SeqCst) == 0
     }
 
+    /// Whether death will never come.
+    pub fn is_endless(&self) -> bool {
+        self.left.load(Ordering::SeqCst) > u64::MAX / 2
+    }
+
     /// Take a write off; whether it was the last.
     fn spend(&self) -> bool {
         let less = |left: u64| left.checked_sub(1);

@@ -1,6 +1,8 @@
 //! What happens to a resource in its life, and in which ways each story is played.
 
-use flink_crds::LifecycleState;
+use std::time::Duration;
+
+use flink_crds::{FlinkDeploymentStatus, LifecycleState};
 use flink_sim::api::FaultPlan;
 use flink_sim::flink::{Happening, Profile};
 use serde_json::json;
@@ -23,15 +25,18 @@ enum Story {
     Autoscaled,
     /// Snapshots by hand, by nonce, by schedule and by an upgrade.
     Snapshots,
+    /// The same by upgrade, with memory tuned; then that is turned off.
+    Tuned,
 }
 
-const STORIES: [Story; 6] = [
+const STORIES: [Story; 7] = [
     Story::Stateful,
     Story::Stateless,
     Story::Scaled,
     Story::Session,
     Story::Autoscaled,
     Story::Snapshots,
+    Story::Tuned,
 ];
 
 impl Story {
@@ -43,6 +48,7 @@ impl Story {
             Self::Session => session(stage).await,
             Self::Autoscaled => autoscaled(stage).await,
             Self::Snapshots => snapshots::story(stage).await,
+            Self::Tuned => tuned(stage).await,
         }
     }
 }
@@ -172,6 +178,64 @@ async fn autoscaled(stage: &mut Stage) {
     assert_eq!(stage.job_id().await, job, "seed {}: in place", stage.seed);
 }
 
+async fn tuned(stage: &mut Stage) {
+    const SIZE: &str = "taskmanager.memory.process.size";
+    let pipeline = Profile::pipeline(80.0, 100.0);
+    stage.world.flink().set_profile(&stage.key, pipeline);
+    let mut object = manifest();
+    let more = json!({
+        "flinkConfiguration": {
+            "job.autoscaler.enabled": "true",
+            "job.autoscaler.memory.tuning.enabled": "true",
+            "job.autoscaler.utilization.target": "0.8",
+            "job.autoscaler.metrics.window": "1min",
+            "job.autoscaler.stabilization.interval": "30s",
+            "job.autoscaler.vertex.max-parallelism": "4",
+        },
+        "job": { "parallelism": 1 },
+    });
+    object.spec = merged(&object.spec, &more);
+    stage.create(&object).await;
+    stage.settle(LifecycleState::Stable).await;
+    stage.lives(Duration::from_secs(90)).await;
+    let now = stage.world.clock.now();
+    stage.world.flink().set_input(&stage.key, 320.0, now);
+    stage.scales(4).await;
+    stage.settle(LifecycleState::Stable).await;
+    let memory = |status: FlinkDeploymentStatus| status.autoscaler.and_then(|scaler| scaler.memory);
+    let tuned = memory(stage.status().await);
+    // A process that died may know too little of the past to reckon memory; then the spec's is what counts.
+    assert!(tuned.is_some() || !stage.undisturbed(), "not tuned");
+    let size = tuned
+        .as_ref()
+        .map_or("1 gb", |tuned| tuned.overrides[SIZE].as_str());
+    let config = stage.config().await;
+    let line = format!("{SIZE}: {size}");
+    assert!(
+        config.contains(&line),
+        "seed {}: not {line}: {config}",
+        stage.seed
+    );
+    let starts = footprint(stage).0;
+    let off = json!({ "flinkConfiguration": { "job.autoscaler.memory.tuning.enabled": "false" } });
+    stage.patch(off).await;
+    stage.settle(LifecycleState::Stable).await;
+    stage.lives(Duration::from_mins(3)).await;
+    stage.rests().await;
+    assert_eq!(memory(stage.status().await), tuned, "seed {}", stage.seed);
+    assert_eq!(
+        footprint(stage).0,
+        starts,
+        "seed {}: started again",
+        stage.seed
+    );
+    stage.patch(json!({ "restartNonce": 1 })).await;
+    stage.settle(LifecycleState::Stable).await;
+    assert_eq!(memory(stage.status().await), None, "seed {}", stage.seed);
+    let config = stage.config().await;
+    assert!(config.contains(&format!("{SIZE}: 1 gb")), "{config}");
+}
+
 pub fn merged(
     spec: &flink_crds::FlinkDeploymentSpec,
     more: &serde_json::Value,
@@ -275,4 +339,9 @@ async fn autoscaling_survives_a_death_after_any_write() {
 #[tokio::test(start_paused = true)]
 async fn snapshots_survive_a_death_after_any_write() {
     dies_after_any_write(Story::Snapshots).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn tuned_memory_survives_a_death_after_any_write() {
+    dies_after_any_write(Story::Tuned).await;
 }
