@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::FlinkConfig;
+use crate::config::flink::PARALLELISM_OVERRIDES;
 
 /// Effects of a change, from the least to the most disturbing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -260,7 +261,11 @@ fn config_change(change: &mut Change, old: Option<&Json>, new: Option<&Json>) {
     let keys: BTreeSet<&str> = old.iter().chain(new.iter()).map(|(key, _)| key).collect();
     for key in keys {
         let (before, after) = (old.raw(key), new.raw(key));
-        if before != after {
+        // The Java operator writes the vertices in another order.
+        let as_map = |config: &FlinkConfig| config.get(&PARALLELISM_OVERRIDES).ok();
+        let alike = || as_map(&old).is_some_and(|map| as_map(&new) == Some(map));
+        let same = before == after || (key == PARALLELISM_OVERRIDES.key && alike());
+        if !same {
             let name = format!("flinkConfiguration.{key}");
             change.note(effect_of_key(key), &name, &json(&before), &json(&after));
         }
@@ -274,7 +279,7 @@ fn effect_of_key(key: &str) -> SpecChange {
         "parallelism.default",
         "kubernetes.operator",
     ];
-    if key == crate::config::flink::PARALLELISM_OVERRIDES.key {
+    if key == PARALLELISM_OVERRIDES.key {
         SpecChange::Scale
     } else if IGNORED.iter().any(|prefix| key.starts_with(prefix)) {
         SpecChange::Ignore

@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flink_crds::{
-    FlinkDeployment, FlinkDeploymentSpec, FlinkDeploymentStatus, FlinkVersion, JobState,
-    ReconciliationState, SavepointFormatType, TunedMemory, UpgradeMode,
+    AutoscalerStatus, FlinkDeployment, FlinkDeploymentSpec, FlinkDeploymentStatus, FlinkVersion,
+    JobState, ReconciliationState, SavepointFormatType, TunedMemory, UpgradeMode,
 };
 use flink_scaler::Mode;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::ClusterAddress;
+use super::adopted::adopted;
 use super::freeze::Freeze;
 use super::memory::{TaskManager, in_force, starts, with_memory};
 use super::parallelism::{overrides_in, with_overrides};
@@ -69,6 +70,8 @@ pub struct Desired {
     pub own_overrides: BTreeMap<String, u32>,
     /// What a TaskManager is made of by the user's own spec, or by the deployed one if that is invalid.
     pub task_manager: TaskManager,
+    /// What another operator's autoscaler has imposed on the job, to be recorded as our own.
+    pub adopted: Option<AutoscalerStatus>,
     /// Memory that the autoscaler tuned, as `spec` has it.
     pub memory: Option<TunedMemory>,
     /// What works and yet is hardly meant, of a generation not taken up yet: keys of ours that do not exist,
@@ -119,12 +122,20 @@ impl Desired {
             scaler_settings(&running).unwrap_or_default()
         });
         let task_manager = TaskManager::of(&asked, &own_keys(&object.spec), &object.spec);
+        let on = scaler.effective_mode() != Mode::Off;
+        let settled = status.observed_generation == Some(identity.generation);
+        let adopted = match (&status.autoscaler, &recorded) {
+            (None, Some(recorded)) if on && settled => {
+                adopted(&object.spec, recorded.spec(), &task_manager.basis)
+            }
+            _ => None,
+        };
+        let imposed = status.autoscaler.as_ref().or(adopted.as_ref());
         let (spec, memory) = if violations.is_empty() {
-            let spec = with_overrides(&object.spec, status.autoscaler.as_ref());
+            let spec = with_overrides(&object.spec, imposed);
             let starts = starts(&spec, recorded.as_ref().map(Recorded::spec));
-            let tuned = scaler.memory_tuning_enabled && scaler.effective_mode() != Mode::Off;
-            let scaler = status.autoscaler.as_ref();
-            let memory = in_force(scaler, &task_manager.basis, (tuned, starts));
+            let tuned = on && scaler.memory_tuning_enabled;
+            let memory = in_force(imposed, &task_manager.basis, (tuned, starts));
             let spec = match &memory {
                 Some(memory) => with_memory(spec, memory),
                 None => spec,
@@ -134,7 +145,7 @@ impl Desired {
             let kept = recorded
                 .as_ref()
                 .map_or_else(|| object.spec.clone(), |r| kept(r, &status));
-            (kept, status.autoscaler.and_then(|scaler| scaler.memory))
+            (kept, imposed.and_then(|scaler| scaler.memory.clone()))
         };
         Self {
             // It is told once for each generation, and looking for it takes longer than most passes.
@@ -148,6 +159,7 @@ impl Desired {
             freeze: Freeze::of(object),
             own_overrides: overrides_in(&object.spec),
             task_manager,
+            adopted,
             memory,
             deploy_config: deployed.unwrap_or_else(|| asked.clone()),
             log_files: log_files(

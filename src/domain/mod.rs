@@ -7,6 +7,7 @@
 //!
 //! The rule: nothing here is async, asks the time or talks to anything; `tests/it/tidy.rs` checks it.
 
+mod adopted;
 mod change;
 mod conditions;
 mod decide;

@@ -51,6 +51,9 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         }
         return;
     }
+    if draft.status.autoscaler.is_none() {
+        draft.status.autoscaler.clone_from(&desired.adopted);
+    }
     draft.look_again_in(PACE.min(desired.settings.reconcile_interval));
     let Some(view) = observed.scaler.seen() else {
         return;
