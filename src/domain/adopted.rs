@@ -131,6 +131,21 @@ mod tests {
     }
 
     #[test]
+    fn a_captured_job_that_was_rescaled_has_nothing_to_be_changed() {
+        let object: FlinkDeployment =
+            serde_saphyr::from_str(include_str!("../../tests/fixtures/java/rescaled-1.20.yaml"))
+                .unwrap();
+        let desired = Desired::of(&object, &Defaults::builtin());
+        assert_eq!(desired.violations, []);
+        let scaler = desired.adopted.unwrap();
+        assert_eq!(scaler.overrides.values().copied().max(), Some(4));
+        assert_eq!(scaler.memory, None);
+        let deployed = recorded::last_reconciled(&object.status.unwrap()).unwrap();
+        let change = change_of(deployed.spec(), &desired.spec);
+        assert_eq!(change.effect, SpecChange::None, "{change:?}");
+    }
+
+    #[test]
     fn a_spec_that_differs_in_more_is_the_users() {
         let deployed = spec("468249671", &imposed());
         let mut other = spec("1024m", &json!({}));

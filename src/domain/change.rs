@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use flink_crds::{FlinkDeploymentSpec, JobSpec, TaskManagerSpec};
+use flink_crds::{FlinkDeploymentSpec, JobSpec, PodTemplate, TaskManagerSpec};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -116,10 +116,16 @@ pub fn change_of(old: &FlinkDeploymentSpec, new: &FlinkDeploymentSpec) -> Change
     );
     change.field(Upgrade, "flinkVersion", flink_version, &new.flink_version);
     change.field(Upgrade, "ingress", ingress, &new.ingress);
-    change.field(Upgrade, "podTemplate", pod_template, &new.pod_template);
+    change.field(
+        Upgrade,
+        "podTemplate",
+        &bare(pod_template.as_ref()),
+        &bare(new.pod_template.as_ref()),
+    );
     let replicas = |spec: &Option<flink_crds::JobManagerSpec>| {
         let mut spec = spec.clone().unwrap_or_default();
         spec.replicas = Some(spec.replicas.unwrap_or(1));
+        spec.pod_template = bare(spec.pod_template.as_ref());
         spec
     };
     change.field(
@@ -248,9 +254,18 @@ fn task_manager_change(
     change.field(
         Upgrade,
         "taskManager.podTemplate",
-        pod_template,
-        &new.pod_template,
+        &bare(pod_template.as_ref()),
+        &bare(new.pod_template.as_ref()),
     );
+}
+
+/// A template without the kind it may be said to have, which the Java operator records at one time and not at another.
+fn bare(template: Option<&PodTemplate>) -> Option<PodTemplate> {
+    let mut template = template.cloned();
+    if let Some(PodTemplate(Value::Object(map))) = &mut template {
+        map.retain(|key, _| key != "apiVersion" && key != "kind");
+    }
+    template
 }
 
 type Json = serde_json::Map<String, Value>;
