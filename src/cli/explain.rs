@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use flink_crds::{AutoscalerStatus, ScalingSummary, VertexRecommendation};
+use flink_crds::{AutoscalerStatus, ScalingSummary, TunedMemory, VertexRecommendation};
 use flink_scaler::{Decision, store};
 use serde::Serialize;
 
@@ -47,6 +47,10 @@ pub struct Explanation {
     vertices: Vec<VertexRecommendation>,
     /// The last rescale and what became of it.
     last_scaling: Option<ScalingSummary>,
+    /// Memory that was tuned, as it is deployed.
+    memory: Option<TunedMemory>,
+    /// Memory from the next start of the job on.
+    next_memory: Option<TunedMemory>,
     /// The decisions of late, the newest first.
     decisions: Vec<Decision>,
     /// What could not be read.
@@ -74,8 +78,8 @@ impl Explanation {
             schedule,
             frozen,
             conflict,
-            memory: _,
-            next_memory: _,
+            memory,
+            next_memory,
             blocked_by,
             next_evaluation_time,
             last_scaling,
@@ -118,6 +122,8 @@ impl Explanation {
             next_evaluation: next_evaluation_time,
             vertices,
             last_scaling,
+            memory,
+            next_memory,
             decisions,
             notes,
         })
@@ -164,6 +170,12 @@ impl Explanation {
 fn name(vertex: &VertexRecommendation) -> String {
     let name = vertex.name.as_ref().or(vertex.id.as_ref());
     name.cloned().unwrap_or_default()
+}
+
+/// The size of a process, where it was tuned.
+fn size(memory: Option<&TunedMemory>) -> &str {
+    let size = memory.and_then(|memory| memory.overrides.get("taskmanager.memory.process.size"));
+    size.map_or("as in the spec", String::as_str)
 }
 
 impl fmt::Display for Explanation {
@@ -232,6 +244,16 @@ impl fmt::Display for Explanation {
             let (time, changes) = (or(&last.time, "-"), or(&last.changes, "-"));
             write!(f, "\nLast rescale\n  {time}  {changes}: {outcome}\n")?;
         }
+        if self.memory.is_some() || self.next_memory.is_some() {
+            write!(
+                f,
+                "\nMemory of a TaskManager\n  now: {}\n",
+                size(self.memory.as_ref())
+            )?;
+        }
+        if let Some(next) = &self.next_memory {
+            writeln!(f, "  from the next start on: {}", size(Some(next)))?;
+        }
         if !self.decisions.is_empty() {
             writeln!(f, "\nDecisions, the newest first")?;
         }
@@ -279,6 +301,7 @@ mod tests {
                 ],
                 "lastScaling": { "time": "2026-11-27T07:00:00Z", "changes": "sink 1 -> 2",
                     "outcome": "Reached", "restartSeconds": 12 },
+                "nextMemory": { "overrides": { "taskmanager.memory.process.size": "512 mb" } },
             }},
         }));
         let data = decisions
@@ -317,6 +340,10 @@ Why
 
 Last rescale
   2026-11-27T07:00:00Z  sink 1 -> 2: reached, the job ran again after 12 s
+
+Memory of a TaskManager
+  now: as in the spec
+  from the next start on: 512 mb
 
 Decisions, the newest first
 ";
