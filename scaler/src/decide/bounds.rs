@@ -87,12 +87,12 @@ fn keep_vertex(context: &Context<'_>, vertex: &Vertex, verdict: &mut VertexVerdi
             Some(partitions) if partitions == given => Limit::Partitions(partitions),
             _ => Limit::KeyGroups(own.max_parallelism),
         });
-        let target = align(vertex.parallelism, given, 1, own.max, &own);
+        let target = align(vertex.parallelism, given, 1, bounds.max, &own);
         let target = target.max(given).max(wanted);
         settle(verdict, target, (true, asked, kept));
     } else if let Some(asked) = agenda.ceiling(vertex).filter(|asked| *asked < wanted) {
         // A lower bound, or a floor, counts before a ceiling.
-        let given = bounds.max.max(bounds.min);
+        let given = bounds.max.max(bounds.min).min(bounds.cap());
         let kept = (given > asked).then(|| bounds.least());
         settle(verdict, given.min(wanted), (false, asked, kept));
     }

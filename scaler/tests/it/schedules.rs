@@ -9,6 +9,8 @@ use flink_scaler::{
     step,
 };
 
+use proptest::prelude::*;
+
 use crate::support::{Job, apache, at, id, of, short, vertex};
 
 /// All tests begin at 08:00.
@@ -264,6 +266,36 @@ fn a_floor_is_aligned_upward() {
     let mut source = with(2, 65.0, 100.0);
     source.partitions = Some(16);
     assert_eq!(targets(&verdict(&source, &settings, 0)), [8]);
+    let settings = Settings {
+        legacy_alignment: None,
+        ..scheduled("MORNING => min 7 max 7")
+    };
+    assert_eq!(targets(&verdict(&source, &settings, 0)), [7]);
+}
+
+proptest! {
+    #[test]
+    fn a_schedule_is_met_whatever_is_read_as_far_as_the_vertex_can(
+        now in 1u32..40, groups in 1u32..64, partitions in proptest::option::of(1u32..64),
+        floor in 1u32..48, extra in 0u32..16, most in 1u32..64, rate in 0.0f64..1e4, capacity in 1.0f64..1e4,
+        adaptive in any::<bool>(),
+    ) {
+        let ceiling = floor + extra;
+        let schedules = format!("{MORNING} => min {floor} max {ceiling}");
+        let base = if adaptive { short() } else { apache() };
+        let settings = Settings { schedules: read(&schedules), vertex_max_parallelism: most, ..base };
+        let mut job = with(now, rate, capacity);
+        job.graph.vertices[0].max_parallelism = groups;
+        job.partitions = partitions;
+        let verdict = verdict(&job, &settings, 0);
+        let v = of(&verdict, "v");
+        let able = most.min(groups).min(partitions.unwrap_or(groups));
+        prop_assert!(v.target >= floor.min(able), "{verdict}");
+        prop_assert!(v.target <= ceiling.max(able.min(floor)), "{verdict}");
+        prop_assert!(!v.changes() || v.target <= groups.min(partitions.unwrap_or(groups)).max(1), "{verdict}");
+        let silent = matches!(v.reason, VertexReason::Stable | VertexReason::AtFloor(_) | VertexReason::AtLimit(_));
+        prop_assert!(v.target >= floor || !silent, "{verdict}");
+    }
 }
 
 #[test]
