@@ -215,6 +215,17 @@ impl Verdict {
             .collect()
     }
 
+    /// Whether what is recommended may be had at all: no quota forbids it, and the cluster has room.
+    pub fn may_be_had(&self) -> bool {
+        let forbids = |block: &Block| {
+            matches!(
+                block,
+                Block::QuotaReached { .. } | Block::ClusterFull { .. }
+            )
+        };
+        !self.blocked_by.iter().any(forbids)
+    }
+
     /// What to put in force as a whole: the target of every vertex that may be scaled, changed or not, and the
     /// user's own parallelism of those that may not.
     pub fn overrides(&self, users: &BTreeMap<VertexId, u32>) -> BTreeMap<VertexId, u32> {

@@ -76,6 +76,7 @@ fn d20_to_d26_a_rescale_beyond_the_quota_is_refused() {
                 if block.word() == "ResourceQuotaReached"
         );
         assert_eq!(refused, reached, "{row}: {:?}", verdict.action);
+        assert_eq!(verdict.may_be_had(), !reached, "{row}");
         assert_eq!(
             matches!(verdict.action, Action::Scale { .. }),
             !reached,

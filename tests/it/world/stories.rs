@@ -27,6 +27,8 @@ enum Story {
     Snapshots,
     /// The same by upgrade, with memory tuned; then that is turned off.
     Tuned,
+    /// The same in mode `initial`: what it recommends is taken by the next upgrade, and nothing before.
+    Initial,
 }
 
 const STORIES: [Story; 7] = [
@@ -49,6 +51,7 @@ impl Story {
             Self::Autoscaled => autoscaled(stage).await,
             Self::Snapshots => snapshots::story(stage).await,
             Self::Tuned => tuned(stage).await,
+            Self::Initial => initial(stage).await,
         }
     }
 }
@@ -236,6 +239,34 @@ async fn tuned(stage: &mut Stage) {
     assert!(config.contains(&format!("{SIZE}: 1 gb")), "{config}");
 }
 
+async fn initial(stage: &mut Stage) {
+    autoscales(stage).await;
+    let mode = json!({ "flinkConfiguration": { "job.autoscaler.mode": "initial" } });
+    stage.patch(mode).await;
+    let now = stage.world.clock.now();
+    stage.world.flink().set_input(&stage.key, 320.0, now);
+    let recommended =
+        |scaler: &flink_crds::AutoscalerStatus| scaler.next_start.values().any(|n| *n >= 4);
+    while !stage
+        .status()
+        .await
+        .autoscaler
+        .is_some_and(|scaler| recommended(&scaler))
+    {
+        let object = stage.api().get("job").await.unwrap();
+        stage.look();
+        stage.pass(&object).await;
+    }
+    stage.runs_with(1);
+    stage.patch(json!({ "restartNonce": 1 })).await;
+    stage.settle(LifecycleState::Stable).await;
+    let running = stage.world.flink().parallelism(&stage.key);
+    assert!(running.values().any(|n| *n >= 4), "{running:?}");
+    let scaler = stage.status().await.autoscaler.unwrap_or_default();
+    assert!(scaler.next_start.is_empty(), "{scaler:?}");
+    stage.rests().await;
+}
+
 pub fn merged(
     spec: &flink_crds::FlinkDeploymentSpec,
     more: &serde_json::Value,
@@ -329,6 +360,11 @@ async fn scaling_survives_a_death_after_any_write() {
 #[tokio::test(start_paused = true)]
 async fn a_session_cluster_survives_a_death_after_any_write() {
     dies_after_any_write(Story::Session).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn parallelism_taken_at_a_start_survives_a_death_after_any_write() {
+    dies_after_any_write(Story::Initial).await;
 }
 
 #[tokio::test(start_paused = true)]

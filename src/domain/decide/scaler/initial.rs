@@ -14,7 +14,7 @@ use crate::domain::parallelism::imposed;
 use crate::domain::{Component, Desired, Observed, Reason};
 
 /// What the next start takes, after this verdict: kept while nothing better is known, dropped when the job was
-/// judged and has what it needs.
+/// judged and has what it needs, and when what it needs cannot be had.
 pub(super) fn recommended(
     present: &AutoscalerStatus,
     desired: &Desired,
@@ -24,6 +24,7 @@ pub(super) fn recommended(
         return BTreeMap::new();
     }
     match &verdict.action {
+        Action::Advise if !verdict.may_be_had() => BTreeMap::new(),
         Action::Advise => texts(&verdict.overrides(&ids(&desired.own_overrides))),
         Action::Hold(reason) if reason.settles() => BTreeMap::new(),
         Action::Hold(_) | Action::Scale { .. } => present.next_start.clone(),
