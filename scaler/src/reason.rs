@@ -184,6 +184,7 @@ impl Block {
             Self::TooSoon { .. } => "TooSoon",
             Self::AwaitingRescale { .. } => "AwaitingRescale",
             Self::ReadingsDisagree { .. } => "ReadingsDisagree",
+            Self::Unreadable(_) => "Unreadable",
             Self::Stale { .. } => "Stale",
             Self::ClockWentBack { .. } => "ClockWentBack",
             Self::MemoryPressure { .. } => "MemoryPressure",
@@ -297,6 +298,8 @@ pub enum Block {
         /// A vertex in which they differ.
         vertex: VertexId,
     },
+    /// The job could not be read, or what was read contradicts itself; the text says what and why.
+    Unreadable(String),
     /// The newest readings are old.
     Stale {
         /// Their age.
@@ -347,6 +350,7 @@ impl Block {
             | Self::TooSoon { .. }
             | Self::AwaitingRescale { .. }
             | Self::ReadingsDisagree { .. }
+            | Self::Unreadable(_)
             | Self::Stale { .. }
             | Self::ClockWentBack { .. } => true,
             Self::Frozen(_)
@@ -400,6 +404,7 @@ impl fmt::Display for Block {
             Self::ReadingsDisagree { vertex } => {
                 write!(f, "readings and job graph disagree about vertex {vertex}")
             }
+            Self::Unreadable(why) => write!(f, "the job cannot be read: {why}"),
             Self::Stale { age } => write!(f, "the newest readings are {} old", Seconds(*age)),
             Self::ClockWentBack { ahead } => {
                 write!(

@@ -207,6 +207,18 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The verdict on a job that could not be read, for this reason: nothing is done and nothing is learned.
+    pub fn unreadable(why: &str, now: Timestamp) -> Self {
+        let block = Block::Unreadable(why.to_owned());
+        Self {
+            action: Action::Hold(Reason::Blocked(block.clone())),
+            vertices: Vec::new(),
+            blocked_by: vec![block],
+            next_evaluation: now,
+            history: History::default(),
+        }
+    }
+
     /// The vertices that would change and to what, whether or not that is done now.
     pub fn recommended(&self) -> BTreeMap<VertexId, u32> {
         let changing = self.vertices.iter().filter(|vertex| vertex.changes());

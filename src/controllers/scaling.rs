@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use flink_scaler::{Action, Reason, Verdict, VertexVerdict};
+use flink_scaler::{Action, Block, Reason, Verdict, VertexVerdict};
 
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Evaluation, Resource, VertexFigures};
@@ -23,7 +23,9 @@ const fn evaluation(action: &Action) -> Option<Evaluation> {
     match action {
         Action::Scale { .. } => Some(Evaluation::Scaled),
         Action::Hold(Reason::Balanced | Reason::WithinBand) => Some(Evaluation::Balanced),
-        Action::Hold(Reason::Settings(_) | Reason::Graph(_)) => Some(Evaluation::Failed),
+        Action::Hold(
+            Reason::Settings(_) | Reason::Graph(_) | Reason::Blocked(Block::Unreadable(_)),
+        ) => Some(Evaluation::Failed),
         Action::Hold(_) | Action::Advise => None,
     }
 }

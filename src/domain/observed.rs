@@ -38,7 +38,7 @@ pub struct Observed {
     pub cluster: Option<ClusterInfo>,
     /// Parallelism now running, by vertex; read while a rescale is pending or replicas are counted.
     pub vertices: Sighting<BTreeMap<String, Vertex>>,
-    /// What the autoscaler knows of the recorded job; read while it is on and the job runs.
+    /// What the autoscaler knows of the recorded job; `Absent` unless it is on and the job runs.
     pub scaler: Sighting<ScalerView>,
     /// The HorizontalPodAutoscaler that scales this resource, by name; read while the autoscaler may change it.
     pub hpa: Sighting<String>,
@@ -62,7 +62,7 @@ impl Observed {
             failure: None,
             cluster: None,
             vertices: Sighting::not_read(),
-            scaler: Sighting::not_read(),
+            scaler: Sighting::Absent,
             hpa: Sighting::not_read(),
             fresh: FreshIds::default(),
         }

@@ -214,6 +214,7 @@ pub enum Reason {
     ScalingConflict,
     MemoryTuning,
     ResourceQuotaReached,
+    AutoscalerError,
     UnknownConfiguration,
     Error,
     Container(String),

@@ -56,17 +56,20 @@ pub async fn observe(
         vertices(&client, needs, &id),
         failure(&client, &id, state),
         async {
-            if needs.contains(&Need::Scaler) && state == Some(FlinkJobState::Running) {
-                Box::pin(scaler::look(
-                    observer,
-                    &client,
-                    desired,
-                    overview.as_ref(),
-                    &id,
-                ))
-                .await
-            } else {
-                Sighting::not_read()
+            match look.job(&id) {
+                _ if !needs.contains(&Need::Scaler) => Sighting::Absent,
+                Sighting::Seen(job) if job.state == FlinkJobState::Running => {
+                    Box::pin(scaler::look(
+                        observer,
+                        &client,
+                        desired,
+                        overview.as_ref(),
+                        &id,
+                    ))
+                    .await
+                }
+                Sighting::Seen(_) | Sighting::Absent => Sighting::Absent,
+                Sighting::Unknown(why) => Sighting::Unknown(why),
             }
         },
     );

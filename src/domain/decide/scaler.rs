@@ -13,13 +13,16 @@ use std::time::Duration;
 use flink_crds::FlinkJobState;
 use flink_scaler::Reason::Blocked;
 use flink_scaler::{
-    Action, Block, Decision, DecisionLog, Frozen, History, Mode, Situation, Verdict, VertexId,
+    Action, Block, Decision, DecisionLog, Frozen, History, JobGraph, Mode, Situation, Verdict,
+    VertexId,
 };
 use jiff::SignedDuration;
 
 use super::AT_ONCE;
 use crate::domain::draft::Draft;
-use crate::domain::{Component, Desired, FREEZE, Observed, Reason, ScalerMemory, ScalerView, Step};
+use crate::domain::{
+    Component, Desired, FREEZE, Observed, Reason, ScalerMemory, ScalerView, Sighting, Step,
+};
 
 pub use initial::at_start;
 
@@ -55,12 +58,14 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         draft.status.autoscaler.clone_from(&desired.adopted);
     }
     draft.look_again_in(PACE.min(desired.settings.reconcile_interval));
-    let Some(view) = observed.scaler.seen() else {
-        return;
-    };
     if draft.has_steps() || draft.status.pending.is_some() {
         return;
     }
+    let view = match &observed.scaler {
+        Sighting::Seen(view) => view,
+        Sighting::Absent => return,
+        Sighting::Unknown(why) => return blind(draft, desired, observed, why),
+    };
     let situation = situation(draft, desired, observed, view);
     let verdict = flink_scaler::step(
         &desired.scaler,
@@ -117,6 +122,15 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         observed,
         (view, verdict.history.clone(), decisions),
     );
+    draft.verdict = Some(Box::new(verdict));
+}
+
+/// The job runs but cannot be read: say so, once for as long as it stays so, and leave it as it is.
+fn blind(draft: &mut Draft, desired: &Desired, observed: &Observed, why: &str) {
+    let verdict = Verdict::unreadable(why, observed.now);
+    if publish::publish(draft, desired, observed, (&verdict, &JobGraph::default())) {
+        draft.warn(Component::Job, Reason::AutoscalerError, verdict.headline());
+    }
     draft.verdict = Some(Box::new(verdict));
 }
 

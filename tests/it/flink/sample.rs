@@ -151,6 +151,33 @@ async fn a_simulated_job_is_read_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_question_without_an_answer_makes_the_sample_unreadable() {
+    for (question, endpoint) in [
+        ("/subtasks/metrics?get=", "subtasks/metrics"),
+        ("/subtasks/metrics", "subtasks/metrics"),
+        ("/taskmanagers/metrics", "taskmanagers/metrics"),
+    ] {
+        let (simulated, _) = served().await;
+        simulated.with(|job| job.pass(SignedDuration::from_mins(5)));
+        let server = MockServer::start().await;
+        Mock::given(move |request: &Request| request.url.as_str().contains(question))
+            .respond_with(ResponseTemplate::new(500).set_body_string("no"))
+            .with_priority(1)
+            .mount(&server)
+            .await;
+        Mock::given(any())
+            .respond_with(simulated.clone())
+            .mount(&server)
+            .await;
+        let now = simulated.with(|job| job.now());
+        let error = sample(&client(&server), &hex("shop"), None, now)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(endpoint), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_job_that_restarts_has_no_start_and_no_readings() {
     let (simulated, server) = served().await;
     let sink = VertexId::new("sink").unwrap();

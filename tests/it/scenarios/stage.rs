@@ -350,7 +350,7 @@ fn only_needed(world: &Observed, needs: &flink_operator::domain::Needs) -> Obser
     use flink_operator::domain::Need;
     let mut seen = world.clone();
     if !needs.contains(&Need::Scaler) {
-        seen.scaler = Sighting::not_read();
+        seen.scaler = Sighting::Absent;
     }
     if !needs.contains(&Need::Hpa) {
         seen.hpa = Sighting::not_read();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use flink_crds::{AutoscalerStatus, ScalingSummary, VertexRecommendation};
 use flink_scaler::history::{Outcome, Scaling};
-use flink_scaler::{Action, JobGraph, Verdict, VertexVerdict};
+use flink_scaler::{Action, Block, JobGraph, Reason, Verdict, VertexVerdict};
 
 use super::{conflict, frozen, initial, signed};
 use crate::domain::draft::Draft;
@@ -22,7 +22,16 @@ pub(super) fn publish(
 ) -> bool {
     let present = draft.status.autoscaler.clone().unwrap_or_default();
     let mode = desired.scaler.effective_mode().as_str();
-    let vertices: Vec<VertexRecommendation> = verdict.vertices.iter().map(vertex).collect();
+    let blind = matches!(
+        verdict.action,
+        Action::Hold(Reason::Blocked(Block::Unreadable(_)))
+    );
+    // What was known before the job could not be read is worth more than nothing.
+    let vertices: Vec<VertexRecommendation> = if blind {
+        present.vertices.clone()
+    } else {
+        verdict.vertices.iter().map(vertex).collect()
+    };
     let state = verdict.action.word();
     let targets = |vertices: &[VertexRecommendation]| -> Vec<(Option<String>, Option<i32>)> {
         vertices.iter().map(|v| (v.id.clone(), v.target)).collect()
@@ -39,7 +48,11 @@ pub(super) fn publish(
     let schedules = desired.scaler.scheduled(observed.now, &verdict.history);
     let schedule = (!schedules.is_empty()).then(|| schedules.join("; "));
     let frozen = frozen(desired, observed).map(|frozen| frozen.text);
-    let last_scaling = verdict.history.last().map(|last| summary(last, graph));
+    let last_scaling = if blind {
+        present.last_scaling.clone()
+    } else {
+        verdict.history.last().map(|last| summary(last, graph))
+    };
     // Most texts hold figures that differ at every look; those that name an instant change with it only.
     let dated = until.is_some();
     let same = present.mode.as_deref() == Some(mode)
