@@ -119,7 +119,8 @@ impl Desired {
         settings.snapshots = settings.snapshots.within(defaults.operator());
         let (scaler, scaler_options) = scaler_settings(&asked).unwrap_or_else(|errors| {
             violations.extend(errors.iter().map(Violation::from));
-            scaler_settings(&running).unwrap_or_default()
+            let before = deployed.as_ref().map(scaler_settings);
+            before.and_then(Result::ok).unwrap_or_default()
         });
         let task_manager = TaskManager::of(&asked, &own_keys(&object.spec), &object.spec);
         let on = scaler.effective_mode() != Mode::Off;
