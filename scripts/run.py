@@ -171,12 +171,14 @@ def prerequisites(level: str) -> list[str]:
     return missing
 
 
-def install_compiler() -> None:
-    """In CI, what is missing to compile C is installed; the rest the cluster tool sees to."""
-    if os.environ.get("CI") == "true" and os.geteuid() == 0 and not shutil.which("cc"):
+def install_packages() -> None:
+    """In CI, what is missing to compile C and to test is installed; the rest the cluster tool sees to."""
+    packages = {"cc": "build-essential", "prometheus": "prometheus"}
+    missing = [package for program, package in packages.items() if not shutil.which(program)]
+    if os.environ.get("CI") == "true" and os.geteuid() == 0 and missing:
         apt = ["apt-get", "--quiet", "--yes"]
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for arguments in (["update"], ["install", "--no-install-recommends", "build-essential"]):
+        for arguments in (["update"], ["install", "--no-install-recommends", *missing]):
             subprocess.run([*apt, *arguments], env=environment, check=True)
 
 
@@ -186,7 +188,7 @@ def main() -> int:
         print("usage: run.py check|test", file=sys.stderr)
         return 2
     os.chdir(ROOT)
-    install_compiler()
+    install_packages()
     if missing := prerequisites(level):
         print("this machine lacks:\n  " + "\n  ".join(missing), file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ pub mod domain;
 pub mod flink;
 pub mod leader;
 pub mod observe;
+pub mod prometheus;
 pub mod resources;
 pub mod run;
 pub mod scaler_memory;

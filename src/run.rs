@@ -18,6 +18,7 @@ use crate::controllers::{self, Context, Scope};
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
 use crate::observe::{Hpas, Observer, Rooms};
+use crate::prometheus::{Prometheus, Token};
 use crate::scaler_memory::ScalerMemories;
 use crate::serve::{self, Health};
 use crate::snapshots::Snapshots;
@@ -99,6 +100,7 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
     let counters = metrics.clone();
     let flink = FlinkRest::new(args.flink_rest.clone(), client.clone(), deadlines)?
         .counted(move |call| count(&counters, &call));
+    let prometheus = prometheus(&config)?;
     let namespaces = namespaces(&defaults)?;
 
     let Interval(refresh) = config.get(&options::RESOURCE_VIEW_REFRESH_INTERVAL)?;
@@ -128,6 +130,7 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
             deployments: Some(watches.job_managers()),
             snapshots,
             hpas: Hpas::default(),
+            prometheus: prometheus.clone(),
             memories: memories.clone(),
             rooms: rooms.clone(),
             clock: clock.clone(),
@@ -184,6 +187,24 @@ async fn client(metrics: &Metrics) -> anyhow::Result<Client> {
     config.connect_timeout = Some(Duration::from_secs(10));
     let builder = ClientBuilder::try_from(config).context("failed to make a Kubernetes client")?;
     Ok(builder.with_layer(&ApiLayer::new(metrics.clone())).build())
+}
+
+/// Readings may come from Prometheus; a token is for the server that the operator's own configuration names.
+fn prometheus(config: &FlinkConfig) -> anyhow::Result<Prometheus> {
+    let file = config.get(&options::PROMETHEUS_TOKEN_FILE)?;
+    let url = config.raw("job.autoscaler.prometheus.url");
+    let token = match (file, url) {
+        (Some(file), Some(url)) => Some(Token {
+            file: file.into(),
+            url: url.trim().to_owned(),
+        }),
+        (Some(_), None) => anyhow::bail!(
+            "{} is set, so job.autoscaler.prometheus.url must be in the operator's configuration too",
+            options::PROMETHEUS_TOKEN_FILE.key
+        ),
+        (None, _) => None,
+    };
+    Prometheus::new(token).context("failed to make a client for Prometheus")
 }
 
 fn count(metrics: &Metrics, call: &CallReport) {

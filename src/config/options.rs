@@ -103,6 +103,8 @@ macro_rules! options {
 }
 
 options! {
+    PROMETHEUS_TOKEN_FILE: Option<String>, Operator, "autoscaler.prometheus.bearer-token-file",
+        "File with the token that is sent to the Prometheus server of the operator's own `job.autoscaler.prometheus.url`, and to no server that a resource names.";
     BLUE_GREEN_ABORT_GRACE_PERIOD: Duration, BlueGreen, "bluegreen.abort.grace-period" = "10 min",
         "Time the new side has to become ready before the transition is given up.";
     BLUE_GREEN_DELETION_DELAY: Duration, BlueGreen, "bluegreen.deployment-deletion.delay" = "0 ms",

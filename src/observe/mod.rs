@@ -14,7 +14,7 @@ mod snapshot;
 
 pub use hpa::Hpas;
 pub use room::Rooms;
-pub use sample::{JobReading, sample};
+pub use sample::{JobReading, Unread, from_prometheus, sample};
 
 use flink_crds::{FlinkDeployment, FlinkDeploymentStatus};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::deadline::deadline;
 use crate::domain::{Desired, HaMetadata, JobManager, Need, Needs, Observed, Pods, Sighting};
 use crate::flink::FlinkRest;
+use crate::prometheus::Prometheus;
 use crate::resources::{ha, names};
 use crate::scaler_memory::ScalerMemories;
 use crate::snapshots::Snapshots;
@@ -44,6 +45,8 @@ pub struct Observer {
     pub snapshots: Snapshots,
     /// HorizontalPodAutoscalers, as far as they matter.
     pub hpas: Hpas,
+    /// Prometheus servers, where readings come from one.
+    pub prometheus: Prometheus,
     /// What the autoscaler remembers.
     pub memories: ScalerMemories,
     /// How many TaskManagers could still be had.

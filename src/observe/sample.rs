@@ -1,18 +1,26 @@
-//! One sample of a running job for the autoscaler, over Flink's REST interface.
+//! One sample of a running job for the autoscaler: the graph over Flink's REST interface, the figures over that or
+//! from Prometheus.
 //!
 //! The rule: a figure that Flink does not have is absent, never zero, and the scaler says what it lacks; but a
 //! question that is not answered makes the sample as a whole unreadable, since a source of which nothing is known
-//! must not be taken for one behind which nothing waits. Tests: `tests/it/flink/sample.rs`.
+//! must not be taken for one behind which nothing waits. Tests: `tests/it/flink/sample.rs`,
+//! `tests/it/prometheus.rs`.
 
 mod vertex;
 
 use std::collections::BTreeMap;
 
-use flink_scaler::{Input, JobGraph, MemoryReading, Sample, ShipStrategy, Vertex, VertexId};
+use flink_scaler::{
+    Input, JobGraph, MemoryReading, Sample, ShipStrategy, Vertex, VertexId, VertexReading,
+};
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::flink::{self, Aggregate, FlinkClient, JobDetail, Overview, RestError};
+use crate::prometheus::{self, Figures, Flaw, Prometheus, Question, Server, Which};
+
+/// After a start, Prometheus may not have the new tasks yet, or still have the old ones, for this long.
+const SETTLING: SignedDuration = SignedDuration::from_secs(90);
 
 /// Vertices asked at the same time.
 const AT_ONCE: usize = 4;
@@ -54,15 +62,8 @@ pub async fn sample(
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
-    let mut sample = Sample::at(now);
+    let mut sample = begun(&detail, overview, now);
     sample.vertices = readings.into_iter().flatten().collect();
-    sample.job_running_since = detail
-        .running_since_ms
-        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    if let Some(overview) = overview {
-        sample.slots_total = Some(overview.slots);
-        sample.slots_available = Some(overview.free_slots);
-    }
     let processes = processes?;
     let largest = |name| {
         processes
@@ -78,15 +79,96 @@ pub async fn sample(
         managed: largest(MANAGED_USED),
         metaspace: largest(METASPACE_USED),
     };
-    let group = |vertex: &flink::Vertex| {
-        Some((VertexId::new(&vertex.id).ok()?, vertex.slot_group.clone()?))
-    };
-    let slot_groups = detail.vertices.iter().filter_map(group).collect();
     Ok(JobReading {
         graph,
         sample,
-        slot_groups,
+        slot_groups: slot_groups(&detail),
     })
+}
+
+/// The same with the figures of a Prometheus server; the job's graph and start it does not have.
+pub async fn from_prometheus(
+    client: &FlinkClient,
+    (prometheus, server, question): (&Prometheus, Server<'_>, &Question),
+    job: &str,
+    overview: Option<&Overview>,
+    now: Timestamp,
+) -> Result<JobReading, Unread> {
+    let expression = question.expression(Which::Job(job));
+    let (detail, data) = tokio::join!(client.job(job), prometheus.instant(&server, &expression));
+    let detail = detail?;
+    let graph = graph(&detail);
+    let mut figures = Figures::default();
+    for series in data?.as_vector().into_iter().flatten() {
+        figures.insert(question, series.metric(), series.sample().value());
+    }
+    let mut sample = begun(&detail, overview, now);
+    sample.heap_used_ratio = figures.heap_used_ratio();
+    sample.gc_ms_per_s = figures.gc_ms_per_s();
+    let fresh = |since: Timestamp| now.duration_since(since) < SETTLING;
+    match readings(&graph, &figures, now) {
+        // What was scraped before the start is of tasks that are gone.
+        Ok((at, _)) if sample.job_running_since.is_some_and(|since| at < since) => {}
+        Ok((at, readings)) => {
+            sample.at = at;
+            sample.vertices = readings;
+        }
+        // The tasks have not been scraped yet, or those before them are not forgotten yet.
+        Err(_) if sample.job_running_since.is_none_or(fresh) => {}
+        Err(flaw) => return Err(flaw.into()),
+    }
+    Ok(JobReading {
+        graph,
+        sample,
+        slot_groups: slot_groups(&detail),
+    })
+}
+
+fn slot_groups(detail: &JobDetail) -> BTreeMap<VertexId, String> {
+    let group = |vertex: &flink::Vertex| {
+        Some((VertexId::new(&vertex.id).ok()?, vertex.slot_group.clone()?))
+    };
+    detail.vertices.iter().filter_map(group).collect()
+}
+
+/// The readings of all vertices that have not finished, and when they were taken.
+fn readings(
+    graph: &JobGraph,
+    figures: &Figures,
+    now: Timestamp,
+) -> Result<(Timestamp, BTreeMap<VertexId, VertexReading>), Flaw> {
+    let running = || graph.vertices.iter().filter(|vertex| !vertex.finished);
+    let reading = |vertex: &Vertex| {
+        let reading = figures.reading(vertex, vertex.inputs.is_empty())?;
+        Ok((vertex.id.clone(), reading))
+    };
+    let readings = running().map(reading).collect::<Result<_, Flaw>>()?;
+    Ok((figures.taken_at(running(), now)?, readings))
+}
+
+/// A sample with what the job and the cluster as a whole tell.
+fn begun(detail: &JobDetail, overview: Option<&Overview>, now: Timestamp) -> Sample {
+    let mut sample = Sample::at(now);
+    sample.job_running_since = detail
+        .running_since_ms
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    sample.slots_total = overview.map(|overview| overview.slots);
+    sample.slots_available = overview.map(|overview| overview.free_slots);
+    sample
+}
+
+/// Why there is no sample.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// Flink was not understood.
+    #[error(transparent)]
+    Flink(#[from] RestError),
+    /// Prometheus was not understood.
+    #[error(transparent)]
+    Prometheus(#[from] prometheus::Error),
+    /// What Prometheus has contradicts itself or the job.
+    #[error(transparent)]
+    Flaw(#[from] Flaw),
 }
 
 /// The job's vertices as the scaler knows them. Vertices whose id is no id are left out, and the

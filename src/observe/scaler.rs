@@ -2,16 +2,19 @@
 //!
 //! The rule: memory that cannot be read is unknown, not empty, so nothing is decided on half of it.
 
+use flink_scaler::settings::MetricsSource;
 use flink_scaler::{DecisionLog, History, Window, store};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
 
 use super::health::{self, Rhythm};
-use super::{Observer, sample};
+use super::sample::Unread;
+use super::{JobReading, Observer, sample};
 use crate::deadline::deadline;
 use crate::domain::{Desired, ScalerView, Sighting};
 use crate::flink::{FlinkClient, Overview};
+use crate::prometheus::{Question, Server};
 use crate::resources::names;
 use crate::scaler_memory::Remembered;
 
@@ -37,7 +40,7 @@ pub async fn look(
     };
     let now = observer.clock.now();
     let (read, checkpoints, room) = tokio::join!(
-        sample::sample(client, job, overview, now),
+        read(observer, client, desired, overview, job, now),
         client.checkpoints(job),
         observer.rooms.left(&observer.client, desired, now),
     );
@@ -68,6 +71,31 @@ pub async fn look(
         failures,
         stored_at: memory.stored_at,
     })
+}
+
+/// A sample from where the settings say.
+async fn read(
+    observer: &Observer,
+    client: &FlinkClient,
+    desired: &Desired,
+    overview: Option<&Overview>,
+    job: &str,
+    now: Timestamp,
+) -> Result<JobReading, Unread> {
+    let settings = &desired.scaler;
+    match (settings.metrics_source, &settings.prometheus_url) {
+        (MetricsSource::Prometheus, Some(url)) => {
+            let (namespace, name) = (&desired.identity.namespace, &desired.identity.name);
+            let question = Question::of(settings, namespace, name);
+            let server = Server {
+                url,
+                timeout: settings.prometheus_timeout,
+            };
+            let source = (&observer.prometheus, server, &question);
+            sample::from_prometheus(client, source, job, overview, now).await
+        }
+        _ => Ok(sample::sample(client, job, overview, now).await?),
+    }
 }
 
 /// What the ConfigMap holds; nothing, if there is none.

@@ -3,7 +3,7 @@
 mod answers;
 mod failures;
 mod requests;
-mod sample;
+pub(crate) mod sample;
 mod simulated;
 mod ways;
 
@@ -33,7 +33,7 @@ fn kube_client(uri: &str) -> kube::Client {
 }
 
 /// A client of the cluster `orders` in `prod` that reaches `server` by a template.
-fn client(server: &MockServer) -> FlinkClient {
+pub(crate) fn client(server: &MockServer) -> FlinkClient {
     client_within(server, Deadlines::default())
 }
 

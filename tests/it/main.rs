@@ -12,6 +12,7 @@
 mod charts;
 mod examples;
 mod flink;
+mod prometheus;
 mod scenarios;
 mod snapshots;
 mod tidy;

@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    BusyTime, Mode, OLD_PREFIX, PREFIX, Part, Profile, Settings, SettingsError, TABLE, entry,
+    BusyTime, MetricsSource, Mode, OLD_PREFIX, PREFIX, Part, Profile, Settings, SettingsError,
+    TABLE, entry,
 };
 use crate::guard::periods;
 
@@ -76,6 +77,7 @@ impl Settings {
         self.check_numbers(&mut errors);
         self.check_durations(&mut errors);
         self.check_lists(&mut errors);
+        self.check_prometheus(&mut errors);
         errors.0
     }
 
@@ -207,11 +209,63 @@ impl Settings {
             ),
             ("history.max.age", self.history_max_age),
             ("scaling.event.interval", self.event_interval),
+            ("prometheus.timeout", self.prometheus_timeout),
         ] {
             if length > LONGEST {
                 let value = format!("{} s", length.as_secs());
                 errors.add(key, value, "is longer than a year; check the unit");
             }
+        }
+    }
+
+    fn check_prometheus(&self, errors: &mut Errors) {
+        let name = |name: &str| {
+            let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+            name.starts_with(|c: char| letter(c) && !c.is_ascii_digit()) && name.chars().all(letter)
+        };
+        match &self.prometheus_url {
+            None if self.metrics_source == MetricsSource::Prometheus => errors.add(
+                "metrics.source",
+                "prometheus",
+                "needs job.autoscaler.prometheus.url; write http://HOST:9090 there for example",
+            ),
+            Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => errors
+                .add(
+                    "prometheus.url",
+                    format!("'{url}'"),
+                    "is no address; write http://HOST:9090 for example",
+                ),
+            Some(url) if url.contains('@') => errors.add(
+                "prometheus.url",
+                "its user or password",
+                "would be seen by all who can read the resource; leave it out",
+            ),
+            _ => {}
+        }
+        let labels = self.prometheus_labels.as_deref().unwrap_or_default();
+        let bare = labels.replace("{namespace}", "").replace("{name}", "");
+        if bare.contains(['{', '}']) || !bare.matches('"').count().is_multiple_of(2) {
+            errors.add(
+                "prometheus.labels",
+                format!("'{labels}'"),
+                "is no list of matchers; write namespace=\"{namespace}\",app=\"{name}\" for example",
+            );
+        }
+        let prefix = &self.prometheus_metric_prefix;
+        if !prefix.is_empty() && !name(prefix) {
+            let remedy = "cannot begin a metric's name; write flink_taskmanager_ for example";
+            errors.add("prometheus.metric-prefix", format!("'{prefix}'"), remedy);
+        }
+        for pair in &self.prometheus_metric_names {
+            let names = pair.split_once('=').map(|(a, b)| (a.trim(), b.trim()));
+            if !names.is_some_and(|(own, theirs)| name(own) && name(theirs)) {
+                let remedy = "is no pair of names; write job_task_numRecordsIn=NAME for example";
+                errors.add("prometheus.metric-names", format!("'{pair}'"), remedy);
+            }
+        }
+        if self.prometheus_timeout.is_zero() {
+            let remedy = "leaves no time for an answer; write 10 s for example";
+            errors.add("prometheus.timeout", "0 s", remedy);
         }
     }
 

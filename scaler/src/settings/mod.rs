@@ -17,8 +17,8 @@ pub use check::Notice;
 pub use entries::{Entries, Entry, VertexBounds};
 pub use part::Part;
 pub use table::{
-    Alignment, BusyTime, FAMILIES, LegacyAlignment, Mode, OLD_PREFIX, PREFIX, Profile, Row,
-    Settings, TABLE,
+    Alignment, BusyTime, FAMILIES, LegacyAlignment, MetricsSource, Mode, OLD_PREFIX, PREFIX,
+    Profile, Row, Settings, TABLE,
 };
 pub use value::{Bytes, Value};
 

@@ -75,6 +75,16 @@ choice! {
     }
 }
 
+choice! {
+    /// Where the readings of a job come from.
+    MetricsSource, "rest or prometheus", {
+        /// Flink's REST interface.
+        Rest = "rest",
+        /// A Prometheus server that scrapes Flink.
+        Prometheus = "prometheus",
+    }
+}
+
 /// An option as the table holds it.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
@@ -202,6 +212,8 @@ settings! {
         "Which subtask's busy time stands for the vertex: MAX, MIN or AVG.";
     @inert custom_evaluators: Vec<String>, "metrics.custom-evaluators" = "",
         "Names of Java plug-ins of the Java operator. Read without effect.";
+    metrics_source: MetricsSource, "metrics.source" = "rest",
+        "Where readings come from: `rest` (Flink's REST interface) or `prometheus` (a Prometheus server that scrapes Flink's own reporter). The job graph always comes from Flink.";
     metrics_window: Duration, "metrics.window" = "15 min",
         "Time over which readings are averaged. Profile `adaptive` decides earlier when the evidence is clear; `apache` waits until it is full.";
     mode: Option<Mode>, "mode",
@@ -220,6 +232,16 @@ settings! {
         "Share by which the estimate from busy time must be above the observed rate to be replaced by it. Profile `apache`.";
     profile: Profile, "profile" = "adaptive",
         "How decisions are made: `adaptive`, or `apache` for the arithmetic of the Java operator.";
+    prometheus_labels: Option<String>, "prometheus.labels",
+        "Matchers that tell this job's series from others', such as `namespace=\"{namespace}\",app=\"{name}\"`: `{namespace}` and `{name}` are those of the resource. Needed where series are scraped twice, for the memory of TaskManagers, and by `backtest`.";
+    prometheus_metric_names: Vec<String>, "prometheus.metric-names" = "",
+        "Metrics that have other names than Flink's, `;` between them: `job_task_numRecordsIn=NAME`. What stands left is Flink's name without the prefix.";
+    prometheus_metric_prefix: String, "prometheus.metric-prefix" = "flink_taskmanager_",
+        "What the names of Flink's metrics start with.";
+    prometheus_timeout: Duration, "prometheus.timeout" = "10 s",
+        "How long an answer is waited for.";
+    prometheus_url: Option<String>, "prometheus.url",
+        "Address of the Prometheus server, such as `http://prometheus.monitoring:9090`. Needed with `job.autoscaler.metrics.source: prometheus`.";
     quota_cpu: Option<f64>, "quota.cpu",
         "Most CPUs that all TaskManagers of the job may ask for together. Profile `adaptive` scales as far as that allows, `apache` not at all.";
     quota_memory: Option<Bytes>, "quota.memory",

@@ -272,3 +272,50 @@ fn settings_without_effect_and_old_names_are_told() {
         ]
     );
 }
+
+#[test]
+fn what_cannot_lead_to_a_prometheus_server_is_refused() {
+    for (key, value, part) in [
+        (
+            "metrics.source",
+            "prometheus",
+            "needs job.autoscaler.prometheus.url",
+        ),
+        ("prometheus.url", "prom:9090", "is no address"),
+        (
+            "prometheus.url",
+            "http://me:word@prom:9090",
+            "would be seen by all",
+        ),
+        (
+            "prometheus.labels",
+            "a=\"b\"} or vector(1) or {x=\"",
+            "is no list of matchers",
+        ),
+        ("prometheus.labels", "a=\"b", "is no list of matchers"),
+        (
+            "prometheus.metric-prefix",
+            "flink-",
+            "cannot begin a metric's name",
+        ),
+        (
+            "prometheus.metric-names",
+            "job_task_numRecordsIn",
+            "is no pair of names",
+        ),
+        ("prometheus.metric-names", "a=b\"", "is no pair of names"),
+        ("prometheus.timeout", "0 s", "leaves no time"),
+    ] {
+        let told = errors(&[(&format!("{PREFIX}{key}"), value)]);
+        assert!(told.len() == 1 && told[0].contains(part), "{key}: {told:?}");
+    }
+    let settings = parse(&[
+        ("job.autoscaler.metrics.source", "Prometheus"),
+        ("job.autoscaler.prometheus.url", "https://prom/base"),
+        (
+            "job.autoscaler.prometheus.labels",
+            "ns=\"{namespace}\",pod=~\"{name}-.*\"",
+        ),
+    ]);
+    assert_eq!(settings.unwrap().metrics_source, MetricsSource::Prometheus);
+}

@@ -16,7 +16,7 @@ use super::client;
 
 /// A simulated job that answers in Flink's stead.
 #[derive(Clone)]
-struct Simulated(Arc<Mutex<(Job, Endpoint)>>);
+pub(crate) struct Simulated(Arc<Mutex<(Job, Endpoint)>>);
 
 impl Respond for Simulated {
     fn respond(&self, request: &Request) -> ResponseTemplate {
@@ -30,7 +30,7 @@ impl Respond for Simulated {
 
 impl Simulated {
     /// Two sources, one of which does not tell what waits, a keyed map that cannot keep up, and a sink.
-    fn new() -> Self {
+    pub(crate) fn new(start: Timestamp) -> Self {
         let model = Model {
             stages: vec![
                 Stage {
@@ -55,12 +55,11 @@ impl Simulated {
             ]),
             ..Model::default()
         };
-        let start = Timestamp::from_second(1_800_000_000).unwrap();
         let endpoint = Endpoint::new("shop", start, &BTreeMap::new());
         Self(Arc::new(Mutex::new((Job::new(model, start), endpoint))))
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Job) -> T) -> T {
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Job) -> T) -> T {
         work(&mut self.0.lock().unwrap().0)
     }
 
@@ -81,7 +80,7 @@ impl Simulated {
         (graph, sample)
     }
 
-    async fn read(&self, client: &FlinkClient) -> (JobGraph, Sample) {
+    pub(crate) async fn read(&self, client: &FlinkClient) -> (JobGraph, Sample) {
         let now = self.with(|job| job.now());
         let overview = client.overview().await.unwrap();
         let read = sample(client, &hex("shop"), Some(&overview), now)
@@ -111,7 +110,7 @@ impl Simulated {
 }
 
 /// Sums of what is spread over subtasks may differ in the last digit.
-fn to_a_millionth(mut sample: Sample) -> Sample {
+pub(crate) fn to_a_millionth(mut sample: Sample) -> Sample {
     for read in sample.vertices.values_mut() {
         let rate = &mut read.records_in_per_second;
         *rate = rate.map(|rate| (rate * 1e6).round() / 1e6);
@@ -121,8 +120,13 @@ fn to_a_millionth(mut sample: Sample) -> Sample {
 
 /// A job, and the server that answers for it.
 async fn served() -> (Simulated, MockServer) {
+    served_since(Timestamp::from_second(1_800_000_000).unwrap()).await
+}
+
+/// The same, started then.
+pub(crate) async fn served_since(start: Timestamp) -> (Simulated, MockServer) {
     let server = MockServer::start().await;
-    let simulated = Simulated::new();
+    let simulated = Simulated::new(start);
     Mock::given(any())
         .respond_with(simulated.clone())
         .mount(&server)

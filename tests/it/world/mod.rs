@@ -292,6 +292,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
     let memories = ScalerMemories::default();
     let observer = Observer {
         rooms: Rooms::default(),
+        prometheus: flink_operator::prometheus::Prometheus::new(None).expect("a client"),
         client: client.clone(),
         flink: flink.clone(),
         deployments: None,
