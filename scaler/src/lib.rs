@@ -20,6 +20,7 @@ pub mod log;
 pub mod memory;
 pub mod parallelism;
 pub mod pattern;
+pub mod picture;
 pub mod reason;
 pub mod report;
 pub mod sample;

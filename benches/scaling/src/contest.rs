@@ -1,6 +1,6 @@
 //! One contestant on one workload: second by second, what it costs and how far it falls behind.
 
-use flink_scaler::simulate::Job;
+use flink_scaler::{picture::Point, simulate::Job};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{policy::Contestant, workload::Workload};
@@ -28,19 +28,6 @@ pub struct Score {
     pub final_parallelism: Vec<u32>,
     /// The way it went.
     pub trace: Vec<Point>,
-}
-
-/// One point of a trace.
-#[derive(Debug, Clone, Copy)]
-pub struct Point {
-    /// Second since the beginning.
-    pub second: f64,
-    /// Records per second that come.
-    pub rate: f64,
-    /// How long the oldest record waits, in seconds.
-    pub lag: f64,
-    /// Slots in use.
-    pub slots: f64,
 }
 
 /// How many points a trace has.
@@ -92,7 +79,7 @@ pub fn run(
             score.trace.push(Point {
                 second: job.seconds(),
                 rate: rates.map(|load| load.mean(job.seconds())).sum(),
-                lag,
+                lag: Some(lag),
                 slots: f64::from(job.slots()),
             });
         }

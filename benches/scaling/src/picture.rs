@@ -1,13 +1,10 @@
-//! Pictures as SVG: the course of a workload, and all contestants by what they cost and how late they are.
+//! Pictures of a contest: the course of a workload, and all contestants by what they cost and how late they are.
 
 use std::fmt::Write as _;
 
-use crate::{contest::Point, contestants::Kind};
+use flink_scaler::picture::{self, LEFT, Line, Point, WIDTH};
 
-const WIDTH: f64 = 900.0;
-const LEFT: f64 = 60.0;
-const PANEL: f64 = 150.0;
-const GAP: f64 = 40.0;
+use crate::contestants::Kind;
 
 const fn colour(kind: Kind) -> &'static str {
     match kind {
@@ -25,59 +22,23 @@ const fn colour(kind: Kind) -> &'static str {
     }
 }
 
-/// What a panel shows of a point.
-type Value = fn(&Point) -> f64;
-
 /// Load, slots and lag over time.
 pub fn course(name: &str, lines: &[(Kind, Vec<Point>)]) -> String {
-    let end = lines
+    let lines: Vec<Line<'_>> = lines
         .iter()
-        .filter_map(|(_, points)| points.last())
-        .map(|point| point.second)
-        .fold(1.0, f64::max);
-    let height = 3.0 * (PANEL + GAP) + 40.0;
-    let mut svg = open(height, name);
-    let panels: [(&str, Value); 3] = [
-        ("records/s", |p| p.rate),
-        ("slots", |p| p.slots),
-        ("lag in seconds", |p| p.lag),
-    ];
-    for (row, (title, value)) in (0u32..).zip(panels) {
-        let top = 40.0 + f64::from(row) * (PANEL + GAP);
-        let most = lines
-            .iter()
-            .flat_map(|(_, points)| points.iter().map(value))
-            .fold(1.0, f64::max);
-        axis(&mut svg, top, title, most);
-        let shown = if row == 0 {
-            lines.get(..1).unwrap_or_default()
-        } else {
-            lines
-        };
-        for (kind, points) in shown {
-            let mut path = String::new();
-            for point in points {
-                let x = LEFT + point.second / end * (WIDTH - LEFT - 20.0);
-                let y = top + PANEL - value(point) / most * PANEL;
-                let _ = write!(path, "{x:.1},{y:.1} ");
-            }
-            let colour = if row == 0 { "#444444" } else { colour(*kind) };
-            let _ = writeln!(
-                svg,
-                r#"<polyline fill="none" stroke="{colour}" stroke-width="1.3" points="{}"/>"#,
-                path.trim_end()
-            );
-        }
-    }
-    legend(&mut svg, height - 14.0, lines.iter().map(|(kind, _)| *kind));
-    svg.push_str("</svg>\n");
-    svg
+        .map(|(kind, points)| Line {
+            name: kind.name(),
+            colour: colour(*kind),
+            points,
+        })
+        .collect();
+    picture::course(name, &lines)
 }
 
 /// Cores beside the oracle's, and seconds beyond the objective; better is further down and left.
 pub fn pareto(points: &[(Kind, f64, f64)]) -> String {
     let height = 420.0;
-    let mut svg = open(
+    let mut svg = picture::open(
         height,
         "cores beside the oracle's, and seconds beyond the objective",
     );
@@ -99,36 +60,4 @@ pub fn pareto(points: &[(Kind, f64, f64)]) -> String {
     }
     svg.push_str("</svg>\n");
     svg
-}
-
-fn open(height: f64, title: &str) -> String {
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"{LEFT}\" y=\"22\" font-size=\"15\">{title}</text>\n"
-    )
-}
-
-fn axis(svg: &mut String, top: f64, title: &str, most: f64) {
-    let bottom = top + PANEL;
-    let right = WIDTH - 20.0;
-    let _ = writeln!(
-        svg,
-        r##"<path d="M{LEFT},{top} V{bottom} H{right}" fill="none" stroke="#999"/><text x="{LEFT}" y="{:.1}" fill="#444">{title}</text><text x="4" y="{:.1}">{most:.0}</text><text x="4" y="{bottom}">0</text>"##,
-        top - 5.0,
-        top + 10.0
-    );
-}
-
-fn legend(svg: &mut String, y: f64, kinds: impl Iterator<Item = Kind>) {
-    for (position, kind) in (0u32..).zip(kinds) {
-        let x = LEFT + f64::from(position) * 92.0;
-        let _ = writeln!(
-            svg,
-            r#"<rect x="{x}" y="{:.1}" width="12" height="4" fill="{}"/><text x="{:.1}" y="{y}">{}</text>"#,
-            y - 6.0,
-            colour(kind),
-            x + 16.0,
-            kind.name()
-        );
-    }
 }
