@@ -9,6 +9,7 @@
 //!                     History ◄─────────────────────────────────────────┘
 //! ```
 
+pub mod backtest;
 pub mod capacity;
 pub mod curve;
 pub mod decide;

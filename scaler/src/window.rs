@@ -121,7 +121,7 @@ impl Window {
 
 /// Whether both samples are of the same run. A vertex that could not be read once does not end a run,
 /// and neither does an unknown start.
-fn same_run(last: &Sample, new: &Sample) -> bool {
+pub(crate) fn same_run(last: &Sample, new: &Sample) -> bool {
     if let (Some(before), Some(after)) = (last.job_running_since, new.job_running_since)
         && before != after
     {

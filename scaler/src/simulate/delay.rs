@@ -2,7 +2,7 @@
 
 /// What came to a source, second by second.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Arrivals {
+pub(crate) struct Arrivals {
     /// All that came up to the end of each second.
     totals: Vec<f64>,
 }

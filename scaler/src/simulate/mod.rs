@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use delay::Arrivals;
+pub(crate) use delay::Arrivals;
 pub use load::{Load, Wave};
 pub use model::{Fault, Keys, Model, Stage};
 use node::Node;

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod backtest;
 mod guards;
 mod memory;
 mod nexmark;
