@@ -1,6 +1,8 @@
 //! The command line.
 
+pub mod backtest;
 pub mod explain;
+pub mod recording;
 pub mod stored;
 pub mod table;
 pub mod whatif;
@@ -13,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::run::{self, RunArgs};
+use backtest::BacktestArgs;
 use explain::Explanation;
 use stored::Target;
 use whatif::WhatIf;
@@ -36,6 +39,8 @@ enum Command {
     /// Say which parallelism a rate needs, or what a parallelism would do with the load.
     #[command(name = "whatif")]
     WhatIf(WhatIfArgs),
+    /// Say what the autoscaler would have done with a job of the past, beside what really happened.
+    Backtest(BacktestArgs),
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +85,9 @@ impl Cli {
             Command::Crd => print_crds(),
             Command::Explain(args) => explain(&args),
             Command::WhatIf(args) => what_if(&args),
+            Command::Backtest(args) => {
+                backtest::Answer::to(&args).and_then(|answer| print(&answer, args.output))
+            }
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,

@@ -1,13 +1,15 @@
 //! What is asked about: a resource, and what the autoscaler has stored of it.
 //!
 //! The rule: reads only, two calls; what is missing is said with what to do about it. What is read is understood
-//! in [`mod@super::explain`] and [`mod@super::whatif`], which do no I/O.
+//! in [`mod@super::explain`], [`mod@super::whatif`] and [`mod@super::recording`].
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use flink_crds::FlinkDeployment;
+use flink_scaler::Settings;
+use flink_scaler::store::{self, StoredJob};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 
@@ -105,6 +107,36 @@ impl Stored {
         names::autoscaler(self.deployment.metadata.name.as_deref().unwrap_or_default())
     }
 
+    /// The data of its ConfigMap.
+    ///
+    /// # Errors
+    /// There is no such ConfigMap.
+    pub fn readings(&self) -> anyhow::Result<&BTreeMap<String, String>> {
+        self.data.as_ref().with_context(|| {
+            let map = self.map_name();
+            format!("there is no ConfigMap {map}, which holds the readings; the operator writes it within a minute")
+        })
+    }
+
+    /// The job's graph and options, as its ConfigMap has them.
+    ///
+    /// # Errors
+    /// They are not there, or cannot be read.
+    pub fn job(&self) -> anyhow::Result<StoredJob> {
+        let map = self.map_name();
+        let text = self.readings()?.get(store::JOB_KEY);
+        let job = store::job_from_json(text.map_or("", String::as_str));
+        if let Some(why) = job.ignored.first() {
+            bail!("ConfigMap {map}: {why}");
+        }
+        if job.value.graph.vertices.is_empty() {
+            bail!(
+                "ConfigMap {map} holds no job graph; an operator of this version writes it within a minute"
+            );
+        }
+        Ok(job.value)
+    }
+
     /// Why the autoscaler has nothing to say on this resource, if it has not.
     pub fn silence(&self) -> Option<String> {
         let status = self.deployment.status.as_ref();
@@ -145,6 +177,17 @@ impl Stored {
             ),
         })
     }
+}
+
+/// The autoscaler's settings, from the options that were stored of a job.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn settings(options: &BTreeMap<String, String>) -> anyhow::Result<Settings> {
+    Settings::parse(options).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the stored options cannot be used: {}", errors.join("; "))
+    })
 }
 
 #[cfg(test)]

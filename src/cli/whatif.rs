@@ -7,10 +7,10 @@ use std::fmt;
 
 use anyhow::{Context as _, bail};
 use flink_scaler::whatif::{Answer, Asked, Known, Question, VertexAnswer, answer};
-use flink_scaler::{Rate, Ratio, Settings, VertexPattern, Window, store};
+use flink_scaler::{Rate, Ratio, VertexPattern, Window, store};
 use serde::Serialize;
 
-use super::stored::Stored;
+use super::stored::{Stored, settings};
 use super::table::{Table, number, or_dash, percent};
 
 /// An answer, as machines get it.
@@ -123,31 +123,16 @@ impl WhatIf {
             bail!(silence);
         }
         let map = stored.map_name();
-        let data = stored.data.as_ref().with_context(|| {
-            format!("there is no ConfigMap {map}, which holds the readings; the operator writes it within a minute")
-        })?;
+        let data = stored.readings()?;
         let text = |key: &str| data.get(key).map_or("", String::as_str);
-        let job = store::job_from_json(text(store::JOB_KEY));
-        if let Some(why) = job.ignored.first() {
-            bail!("ConfigMap {map}: {why}");
-        }
-        if job.value.graph.vertices.is_empty() {
-            bail!(
-                "ConfigMap {map} holds no job graph; an operator of this version writes it within a minute"
-            );
-        }
-        let settings = Settings::parse(&job.value.options).map_err(|errors| {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!(
-                "ConfigMap {map}: the stored options cannot be used: {}",
-                errors.join("; ")
-            )
-        })?;
+        let job = stored.job()?;
+        let settings =
+            settings(&job.options).map_err(|error| anyhow::anyhow!("ConfigMap {map}: {error}"))?;
         let window = store::window_from_json(text(store::WINDOW_KEY), Window::length(&settings));
         let history = store::history_from_json(text(store::HISTORY_KEY));
         let known = Known {
             settings: &settings,
-            graph: &job.value.graph,
+            graph: &job.graph,
             window: &window.value,
             history: &history.value,
         };

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flink_operator::observe::{Unread, from_prometheus};
-use flink_operator::prometheus::{Error, Flaw, Prometheus, Question, Server, Token};
+use flink_operator::prometheus::{Error, Flaw, Prometheus, Question, Server, Token, Which, past};
 use flink_scaler::simulate::rest::hex;
-use flink_scaler::{JobGraph, Sample, Settings, VertexReading};
+use flink_scaler::{JobGraph, Sample, Settings, VertexId, VertexReading};
 use jiff::{SignedDuration, Timestamp};
 use wiremock::matchers::{any, header, header_exists, method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
@@ -223,7 +223,27 @@ async fn a_real_prometheus_gives_the_sample_that_flink_gives() {
     assert!(age < SignedDuration::from_secs(30), "{age}");
     sample.heap_used_ratio = None;
     (expected.at, expected.slots_total, expected.slots_available) = (sample.at, None, None);
-    assert_eq!(to_a_millionth(sample), to_a_millionth(expected));
+    let expected = to_a_millionth(expected);
+    assert_eq!(to_a_millionth(sample), expected);
+
+    let now = real_now().as_second();
+    let ids: Vec<VertexId> = graph
+        .vertices
+        .iter()
+        .map(|vertex| vertex.id.clone())
+        .collect();
+    let expression = question.expression(Which::Vertices(&ids));
+    let range = source
+        .range(&server(&process.url), &expression, (now - 3, now + 1), 1)
+        .await;
+    let past = past::samples(&question, &graph, &[range.unwrap()])
+        .pop()
+        .unwrap();
+    assert_eq!(
+        to_a_millionth(past).vertices,
+        expected.vertices,
+        "the same from the past"
+    );
 
     twice.store(true, Ordering::Relaxed);
     let doubled = eventually(&ask, Result::is_err).await.unwrap_err();

@@ -16,7 +16,7 @@ pub use decisions::{decisions_from_json, decisions_to_json};
 pub use history::{history_from_json, history_to_json};
 pub use job::{StoredJob, job_from_json, job_to_json};
 pub use memory::{CONFIG_OVERRIDES_KEY, config_overrides_to_yaml};
-pub use window::{window_from_json, window_to_json};
+pub use window::{samples_from_json, window_from_json, window_to_json};
 
 use crate::topology::VertexId;
 

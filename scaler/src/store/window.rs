@@ -148,10 +148,21 @@ fn numbers(reading: &VertexReading) -> Vec<Option<f64>> {
 
 /// The window from JSON; an empty one, and the reason, if it cannot be read. It keeps samples for `keep`.
 pub fn window_from_json(text: &str, keep: SignedDuration) -> Restored<Window> {
-    let mut restored = Restored {
-        value: Window::new(keep),
-        ignored: Vec::new(),
-    };
+    let samples = samples_from_json(text);
+    let mut window = Window::new(keep);
+    samples
+        .value
+        .into_iter()
+        .for_each(|sample| window.push(sample));
+    Restored {
+        value: window,
+        ignored: samples.ignored,
+    }
+}
+
+/// The samples of a stored window, of however many runs of the job; none, and the reason, if they cannot be read.
+pub fn samples_from_json(text: &str) -> Restored<Vec<Sample>> {
+    let mut restored = Restored::<Vec<Sample>>::default();
     if text.trim().is_empty() {
         return restored;
     }
@@ -168,9 +179,7 @@ pub fn window_from_json(text: &str, keep: SignedDuration) -> Restored<Window> {
             .collect::<Result<Vec<_>, _>>()
     });
     match samples {
-        Ok(samples) => samples
-            .into_iter()
-            .for_each(|sample| restored.value.push(sample)),
+        Ok(samples) => restored.value = samples,
         Err(reason) => restored.ignored.push(reason),
     }
     restored

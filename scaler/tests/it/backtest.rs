@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use flink_scaler::{
-    History, JobGraph, Sample, Settings, ShipStrategy,
+    History, JobGraph, Sample, Settings, ShipStrategy, Window,
     backtest::{
         Assumptions, Backtest, Basis, Course, Policy, Recording, RestartFrom, Unusable, backtest,
     },
     settings::{Mode, Profile},
     simulate::{Job, Load, Model, Stage, run::Autoscaler},
+    store,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -65,6 +66,44 @@ struct Truth {
     late_seconds: u32,
     max_lag: f64,
     rescales: usize,
+}
+
+/// The recording that the tests of `flink-operator backtest` read: the job, then its readings run by run. `UPDATE=1`
+/// writes it anew.
+#[test]
+fn the_recording_for_the_command_line_is_of_this_job() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/recording.jsonl"
+    );
+    let truth = lived(model(), Some(settings(Profile::Apache)));
+    let options = [
+        ("mode", "auto"),
+        ("profile", "apache"),
+        ("metrics.window", "5 min"),
+        ("restart.time", "30 s"),
+        ("scale-down.interval", "10 min"),
+    ];
+    let options = options.map(|(key, value)| (format!("job.autoscaler.{key}"), value.to_owned()));
+    let mut lines = vec![store::job_to_json(&truth.graph, &BTreeMap::from(options))];
+    let mut window = Window::new(SignedDuration::from_hours(24));
+    for sample in truth.samples.iter().step_by(3) {
+        let since = window.latest().map(|last| last.job_running_since);
+        if since.is_some_and(|since| since != sample.job_running_since) {
+            lines.push(store::window_to_json(&window, usize::MAX));
+        }
+        window.push(sample.clone());
+    }
+    lines.push(store::window_to_json(&window, usize::MAX));
+    let text = lines.join("\n") + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        text,
+        "UPDATE=1 writes it anew"
+    );
 }
 
 /// The job under a policy, or left alone.
