@@ -79,6 +79,7 @@ pub fn step(
         window,
         history,
         (situation.now, started),
+        situation.interruption,
     );
     let blocked_by = guard::blocks(settings, &topology, window, &history, situation);
     let restart = tracking::restart_time(settings, &history);

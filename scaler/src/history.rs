@@ -96,6 +96,8 @@ pub enum Outcome {
     Seen {
         /// Time from the decision until the job ran again, where that is known.
         restart: Option<SignedDuration>,
+        /// The part of it in which the job stood still, where Flink says.
+        stood: Option<SignedDuration>,
     },
     /// It did not show in time; the job is taken as it is.
     GivenUp,

@@ -47,7 +47,7 @@ pub use settings::{Mode, Profile, Settings, SettingsError};
 pub use topology::{GraphError, Input, JobGraph, ShipStrategy, Vertex, VertexId};
 pub use units::{Capacity, Rate, Ratio, Records};
 pub use verdict::{
-    Action, CheckpointHealth, Frozen, PendingRescale, Situation, TaskManagers, Verdict,
-    VertexVerdict,
+    Action, CheckpointHealth, Frozen, Interruption, PendingRescale, Situation, TaskManagers,
+    Verdict, VertexVerdict,
 };
 pub use window::Window;

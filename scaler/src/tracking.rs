@@ -11,6 +11,7 @@ use crate::{
     history::{History, Outcome, Scaling, Watch},
     settings::{Profile, Settings},
     topology::Topology,
+    verdict::Interruption,
     window::Window,
 };
 
@@ -23,32 +24,42 @@ pub fn signed(length: Duration) -> SignedDuration {
 }
 
 /// How long the job is expected to stand still for a rescale: the longest that was measured of those
-/// remembered, at most `restart.time-tracking.limit`, or `restart.time` as long as there is none or
+/// remembered, with profile `adaptive` without the time it still ran while slots were waited for, where Flink
+/// says so; at most `restart.time-tracking.limit`, or `restart.time` as long as there is none or
 /// measuring is not wanted.
 pub fn restart_time(settings: &Settings, history: &History) -> SignedDuration {
     let configured = signed(settings.restart_time);
     if settings.profile == Profile::Apache && !settings.restart_time_tracking_enabled {
         return configured;
     }
-    measured(settings, history).unwrap_or(configured)
+    let stood = settings.profile == Profile::Adaptive;
+    longest(settings, history, stood).unwrap_or(configured)
 }
 
-/// The longest of the restarts that were measured, if one was, at most `restart.time-tracking.limit`.
+/// The longest time the job was measured to stand still for a rescale, if it was, at most
+/// `restart.time-tracking.limit`.
 pub fn measured(settings: &Settings, history: &History) -> Option<SignedDuration> {
+    longest(settings, history, true)
+}
+
+fn longest(settings: &Settings, history: &History, only_stood: bool) -> Option<SignedDuration> {
     let measured = history
         .scalings
         .iter()
         .filter_map(|scaling| match scaling.outcome {
-            Outcome::Seen { restart } => restart,
+            Outcome::Seen { restart, stood } => stood.filter(|_| only_stood).or(restart),
             Outcome::Open | Outcome::GivenUp => None,
         });
     let limit = signed(settings.restart_time_tracking_limit);
     measured.max().map(|longest| longest.min(limit))
 }
 
-/// How long a rescale is waited for: twice its expected time, at least five minutes.
+/// How long a rescale is waited for: twice its expected time, that until there are slots included, at least five
+/// minutes.
 pub fn patience(settings: &Settings, history: &History) -> SignedDuration {
+    let whole = longest(settings, history, false);
     restart_time(settings, history)
+        .max(whole.unwrap_or_default())
         .saturating_mul(2)
         .max(PATIENCE_AT_LEAST)
 }
@@ -61,6 +72,7 @@ pub fn settle(
     window: &Window,
     history: &History,
     (now, running_since): (Timestamp, Option<Timestamp>),
+    interruption: Option<Interruption>,
 ) -> History {
     let patience = patience(settings, history);
     let mut history = history.clone();
@@ -76,7 +88,11 @@ pub fn settle(
             let restart = running_since
                 .map(|since| since.duration_since(scaling.at))
                 .filter(SignedDuration::is_positive);
-            scaling.outcome = Outcome::Seen { restart };
+            let stood = interruption
+                .filter(|interruption| interruption.from >= scaling.at)
+                .map(|interruption| interruption.to.duration_since(interruption.from))
+                .filter(SignedDuration::is_positive);
+            scaling.outcome = Outcome::Seen { restart, stood };
             scaling.watch.started = running_since;
         } else if position < newest || now.duration_since(scaling.at) > patience {
             scaling.outcome = Outcome::GivenUp;
@@ -147,7 +163,14 @@ mod tests {
 
     fn seen(minutes: i64, seconds: i64) -> Scaling {
         let restart = Some(SignedDuration::from_secs(minutes * 60 + seconds));
-        scaling(0, 2, Outcome::Seen { restart })
+        scaling(
+            0,
+            2,
+            Outcome::Seen {
+                restart,
+                stood: None,
+            },
+        )
     }
 
     #[test]
@@ -185,6 +208,14 @@ mod tests {
 
     /// The outcome of a rescale to 2 at second 0, for a job that shows this parallelism.
     fn settled(parallelism: u32, sampled: i64, now: i64) -> Outcome {
+        interrupted(parallelism, (sampled, now), None)
+    }
+
+    fn interrupted(
+        parallelism: u32,
+        (sampled, now): (i64, i64),
+        interruption: Option<(i64, i64)>,
+    ) -> Outcome {
         let graph = JobGraph {
             vertices: vec![Vertex {
                 id: id(),
@@ -211,14 +242,20 @@ mod tests {
         };
         let topology = graph.topology().unwrap();
         let times = (at(now), Some(at(60)));
-        let settled = settle(&Settings::default(), &topology, &window, &history, times);
+        let interruption = interruption.map(|(from, to)| Interruption {
+            from: at(from),
+            to: at(to),
+        });
+        let settings = Settings::default();
+        let settled = settle(&settings, &topology, &window, &history, times, interruption);
         settled.scalings[0].outcome
     }
 
     #[test]
     fn f6_f7_a_rescale_is_done_when_its_parallelism_shows() {
         let restart = Some(SignedDuration::from_secs(60));
-        assert_eq!(settled(2, 70, 70), Outcome::Seen { restart });
+        let stood = None;
+        assert_eq!(settled(2, 70, 70), Outcome::Seen { restart, stood });
         assert_eq!(settled(3, 70, 70), Outcome::Open);
         assert_eq!(settled(2, -5, 70), Outcome::Open);
     }
@@ -227,5 +264,42 @@ mod tests {
     fn a_rescale_that_never_shows_is_given_up() {
         assert_eq!(settled(3, 590, 600), Outcome::Open);
         assert_eq!(settled(3, 600, 601), Outcome::GivenUp);
+    }
+
+    #[test]
+    fn the_time_the_job_stood_still_counts_where_flink_says_and_all_of_it_is_waited_for() {
+        let restart = Some(SignedDuration::from_secs(60));
+        let stood = Some(SignedDuration::from_secs(2));
+        let outcome = interrupted(2, (70, 70), Some((57, 59)));
+        assert_eq!(outcome, Outcome::Seen { restart, stood });
+        let earlier = interrupted(2, (70, 70), Some((-20, -10)));
+        let unknown = Outcome::Seen {
+            restart,
+            stood: None,
+        };
+        assert_eq!(earlier, unknown, "of a rescale before this one");
+
+        let history = History {
+            scalings: vec![scaling(
+                0,
+                2,
+                Outcome::Seen {
+                    restart: Some(SignedDuration::from_mins(6)),
+                    stood,
+                },
+            )],
+            ..History::default()
+        };
+        let adaptive = Settings::default();
+        let apache = Settings {
+            profile: Profile::Apache,
+            restart_time_tracking_enabled: true,
+            ..Settings::default()
+        };
+        assert_eq!(restart_time(&adaptive, &history).as_secs(), 2);
+        assert_eq!(restart_time(&apache, &history).as_secs(), 360);
+        for settings in [adaptive, apache] {
+            assert_eq!(patience(&settings, &history).as_mins(), 12);
+        }
     }
 }

@@ -59,6 +59,15 @@ pub struct Frozen {
     pub until: Option<Timestamp>,
 }
 
+/// The last time a rescale interrupted the job, as Flink recorded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interruption {
+    /// When the job stopped.
+    pub from: Timestamp,
+    /// When it ran again.
+    pub to: Timestamp,
+}
+
 /// What is known about the job at the moment of the decision.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
@@ -92,6 +101,8 @@ pub struct Situation {
     pub frozen: Option<Frozen>,
     /// Something else changes its parallelism too: what, and what to do about it.
     pub conflict: Option<String>,
+    /// The last interruption by a rescale; `None` if Flink does not say.
+    pub interruption: Option<Interruption>,
     /// Its TaskManagers; `None` if nothing is known of them.
     pub task_managers: Option<TaskManagers>,
 }
@@ -113,6 +124,7 @@ impl Situation {
             pending_rescale: None,
             frozen: None,
             conflict: None,
+            interruption: None,
             task_managers: None,
         }
     }

@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flink_crds::FlinkJobState;
-use flink_scaler::{CheckpointHealth, DecisionLog, History, JobGraph, VertexId, Window};
+use flink_scaler::{
+    CheckpointHealth, DecisionLog, History, Interruption, JobGraph, VertexId, Window,
+};
 use jiff::Timestamp;
 
 use super::Sighting;
@@ -233,6 +235,8 @@ pub struct ScalerView {
     pub savepoint_in_progress: bool,
     /// How often the job failed in the last ten minutes.
     pub failures: usize,
+    /// The last interruption by a rescale; read while one is waited for, where Flink records them.
+    pub interruption: Option<Interruption>,
     /// When its memory was last stored; `None` if it never was.
     pub stored_at: Option<Timestamp>,
 }

@@ -16,6 +16,15 @@ pub struct Overview {
     pub free_slots: u32,
 }
 
+impl Overview {
+    /// Whether this version can record rescales; 2.3 is the first.
+    pub fn records_rescales(&self) -> bool {
+        let mut numbers = self.version.split(['.', '-']).map(str::parse::<u32>);
+        let (major, minor) = (numbers.next(), numbers.next());
+        matches!((major, minor), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= (2, 3))
+    }
+}
+
 /// Version of the JobManager.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterConfig {

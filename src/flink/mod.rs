@@ -27,6 +27,7 @@
 //! | [`vertex_metric_names`](FlinkClient::vertex_metric_names) | `GET /jobs/:job/vertices/:vertex/subtasks/metrics` |
 //! | [`vertex_metrics`](FlinkClient::vertex_metrics) | the same with `get=` and `agg=` |
 //! | [`resource_requirements`](FlinkClient::resource_requirements) | `GET /jobs/:job/resource-requirements` |
+//! | [`last_interruption`](FlinkClient::last_interruption) | `GET /jobs/:job/rescales/overview`, `GET /jobs/:job/rescales/details/:rescale` |
 //! | [`set_resource_requirements`](FlinkClient::set_resource_requirements) | `PUT /jobs/:job/resource-requirements` |
 //!
 //! The rule: a call says what Flink answered or why there is no answer, and the two are never mixed

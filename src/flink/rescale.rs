@@ -1,9 +1,11 @@
 //! Bounds on the parallelism of a running job, for rescaling in place (Flink 1.18 and up, adaptive
-//! scheduler).
+//! scheduler), and what Flink records of rescales (2.3 and up).
 
 use std::collections::BTreeMap;
 
+use flink_scaler::Interruption;
 use http::Method;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::client::{Call, FlinkClient, escaped};
@@ -58,6 +60,37 @@ impl FlinkClient {
         })
         .await
     }
+}
+
+impl FlinkClient {
+    /// When the last rescale that came about interrupted the job; `None` if it did not, or there was none.
+    /// [`NotFound`](super::Category::NotFound) if `web.adaptive-scheduler.rescale-history.size` is 0, its default.
+    pub async fn last_interruption(&self, job: &str) -> Result<Option<Interruption>, RestError> {
+        let target = format!("/jobs/{}/rescales/overview", escaped(job));
+        let call = Call::get("GET /jobs/:job/rescales/overview", target);
+        let overview: wire::RescalesOverview = self.call(call).await?;
+        let Some(last) = overview.latest.completed else {
+            return Ok(None);
+        };
+        let target = format!(
+            "/jobs/{}/rescales/details/{}",
+            escaped(job),
+            escaped(&last.rescale_uuid)
+        );
+        let call = Call::get("GET /jobs/:job/rescales/details/:rescale", target);
+        let details: wire::RescaleDetails = self.call(call).await?;
+        Ok(interruption(&details.scheduler_states))
+    }
+}
+
+/// From the end of the first time the job executed to the begin of the last; the first start is no interruption.
+fn interruption(states: &[wire::SchedulerState]) -> Option<Interruption> {
+    let mut executing = states.iter().filter(|state| state.state == "Executing");
+    let (first, last) = (executing.next()?, executing.next_back()?);
+    Some(Interruption {
+        from: Timestamp::from_millisecond(first.leave_timestamp_in_millis?).ok()?,
+        to: Timestamp::from_millisecond(last.enter_timestamp_in_millis).ok()?,
+    })
 }
 
 fn target(job: &str) -> String {

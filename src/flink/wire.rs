@@ -162,6 +162,36 @@ pub(super) struct VertexMetrics {
 }
 
 #[derive(Deserialize)]
+pub(super) struct RescalesOverview {
+    pub(super) latest: LatestRescales,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LatestRescales {
+    pub(super) completed: Option<RescaleId>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RescaleId {
+    pub(super) rescale_uuid: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RescaleDetails {
+    pub(super) scheduler_states: Vec<SchedulerState>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SchedulerState {
+    pub(super) state: String,
+    pub(super) enter_timestamp_in_millis: i64,
+    pub(super) leave_timestamp_in_millis: Option<i64>,
+}
+
+#[derive(Deserialize)]
 pub(super) struct Plan {
     #[serde(default)]
     pub(super) nodes: Vec<PlanNode>,

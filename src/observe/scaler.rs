@@ -2,8 +2,9 @@
 //!
 //! The rule: memory that cannot be read is unknown, not empty, so nothing is decided on half of it.
 
+use flink_scaler::history::Outcome;
 use flink_scaler::settings::MetricsSource;
-use flink_scaler::{DecisionLog, History, Window, store};
+use flink_scaler::{DecisionLog, History, Interruption, Window, store};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
@@ -39,10 +40,11 @@ pub async fn look(
         },
     };
     let now = observer.clock.now();
-    let (read, checkpoints, room) = tokio::join!(
+    let (read, checkpoints, room, interruption) = tokio::join!(
         read(observer, client, desired, overview, job, now),
         client.checkpoints(job),
         observer.rooms.left(&observer.client, desired, now),
+        interruption(client, overview, job, &memory.history),
     );
     let read = match read {
         Ok(read) => read,
@@ -69,8 +71,24 @@ pub async fn look(
             (since, now),
         ),
         failures,
+        interruption,
         stored_at: memory.stored_at,
     })
+}
+
+/// How the rescale that is waited for interrupted the job, if Flink records that. What it does not say is measured
+/// by the job's start instead, so a failure is no reason to wait.
+async fn interruption(
+    client: &FlinkClient,
+    overview: Option<&Overview>,
+    job: &str,
+    history: &History,
+) -> Option<Interruption> {
+    let awaited = history.last()?.outcome == Outcome::Open;
+    if !awaited || !overview?.records_rescales() {
+        return None;
+    }
+    client.last_interruption(job).await.ok().flatten()
 }
 
 /// A sample from where the settings say.

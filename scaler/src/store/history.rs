@@ -71,6 +71,8 @@ struct StoredScaling {
     restart_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     watch: Option<StoredWatch>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stood_ms: Option<i64>,
     vertices: BTreeMap<String, StoredChange>,
 }
 
@@ -275,11 +277,12 @@ pub(super) fn vertex(id: &str) -> Result<VertexId, Ignored> {
 }
 
 fn store_scaling(scaling: &Scaling) -> StoredScaling {
-    let (outcome, restart) = match scaling.outcome {
-        Outcome::Open => (StoredOutcome::Open, None),
-        Outcome::Seen { restart } => (StoredOutcome::Seen, restart),
-        Outcome::GivenUp => (StoredOutcome::GivenUp, None),
+    let (outcome, restart, stood) = match scaling.outcome {
+        Outcome::Open => (StoredOutcome::Open, None, None),
+        Outcome::Seen { restart, stood } => (StoredOutcome::Seen, restart, stood),
+        Outcome::GivenUp => (StoredOutcome::GivenUp, None, None),
     };
+    let ms = |time: Option<SignedDuration>| i64::try_from(time?.as_millis()).ok();
     let change = |c: &Change| StoredChange {
         from: c.from,
         to: c.to,
@@ -290,7 +293,8 @@ fn store_scaling(scaling: &Scaling) -> StoredScaling {
     StoredScaling {
         at: scaling.at,
         outcome,
-        restart_ms: restart.and_then(|r| i64::try_from(r.as_millis()).ok()),
+        restart_ms: ms(restart),
+        stood_ms: ms(stood),
         watch: store_watch(&scaling.watch),
         vertices: scaling
             .vertices
@@ -317,17 +321,18 @@ fn restore_scaling(stored: StoredScaling) -> Result<Scaling, Ignored> {
         };
         vertices.insert(vertex(&id)?, change);
     }
-    let restart = stored
-        .restart_ms
-        .filter(|ms| *ms >= 0)
-        .map(SignedDuration::from_millis);
+    let time = |ms: Option<i64>| {
+        let ms = ms.filter(|ms| *ms >= 0)?;
+        Some(SignedDuration::from_millis(ms))
+    };
+    let (restart, stood) = (time(stored.restart_ms), time(stored.stood_ms));
     Ok(Scaling {
         at: stored.at,
         watch: stored.watch.as_ref().map(restore_watch).unwrap_or_default(),
         vertices,
         outcome: match stored.outcome {
             StoredOutcome::Open => Outcome::Open,
-            StoredOutcome::Seen => Outcome::Seen { restart },
+            StoredOutcome::Seen => Outcome::Seen { restart, stood },
             StoredOutcome::GivenUp => Outcome::GivenUp,
         },
     })
@@ -394,9 +399,17 @@ mod tests {
                     2,
                     Outcome::Seen {
                         restart: Some(SignedDuration::from_millis(1500)),
+                        stood: Some(SignedDuration::from_millis(300)),
                     },
                 ),
-                scaling(3, Outcome::Seen { restart: None }),
+                scaling(
+                    3,
+                    Outcome::Seen {
+                        restart: None,
+                        stood: None,
+                    },
+                ),
+                scaling(4, Outcome::Open),
                 watched,
             ],
             delayed: BTreeMap::from([(VertexId::new("a").unwrap(), delayed)]),

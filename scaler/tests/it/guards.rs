@@ -247,7 +247,10 @@ fn one_decision_per_effect() {
     assert!(scales(&verdict), "{verdict}");
     assert_eq!(
         verdict.history.scalings[0].outcome,
-        Outcome::Seen { restart: None }
+        Outcome::Seen {
+            restart: None,
+            stood: None,
+        }
     );
     // It never shows: the job is taken as it is.
     let verdict = decide(&open(-601, 5), 0);
@@ -314,7 +317,10 @@ fn what_was_asked_for_already_is_not_asked_again() {
 fn too_soon_after_a_rescale_nothing_is_decided() {
     let job = job();
     let mut history = open(-20, 2);
-    history.scalings[0].outcome = Outcome::Seen { restart: None };
+    history.scalings[0].outcome = Outcome::Seen {
+        restart: None,
+        stood: None,
+    };
     let settings = Settings {
         stabilization_interval: Some(std::time::Duration::from_secs(30)),
         ..apache()

@@ -112,7 +112,10 @@ fn rescaled(from: u32, to: u32, restarts: u32) -> History {
         scalings: vec![Scaling {
             at: at(-600),
             vertices: BTreeMap::from([(id("v"), change)]),
-            outcome: Outcome::Seen { restart: None },
+            outcome: Outcome::Seen {
+                restart: None,
+                stood: None,
+            },
             watch: Watch {
                 before: Some(Flow {
                     read: Rate::new(10.0).unwrap(),

@@ -198,7 +198,10 @@ fn history(changes: &[(u32, u32, f64, f64)]) -> History {
                 target_rate: None,
             },
         )]),
-        outcome: Outcome::Seen { restart: None },
+        outcome: Outcome::Seen {
+            restart: None,
+            stood: None,
+        },
         watch: Watch::default(),
     };
     History {

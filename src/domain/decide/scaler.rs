@@ -209,6 +209,7 @@ fn situation(
     situation.change_in_progress = view
         .savepoint_in_progress
         .then(|| "a savepoint is being written".to_owned());
+    situation.interruption = view.interruption;
     situation.checkpoints_ok = view.checkpoints.clone();
     situation.in_place_possible = desired.rescales_in_place();
     situation.user_overrides = ids(&desired.own_overrides);

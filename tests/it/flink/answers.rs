@@ -3,7 +3,7 @@
 use flink_crds::FlinkJobState;
 use flink_operator::flink::{
     Aggregate, Bounds, CheckpointProgress, CheckpointState, DisposalProgress, Edge,
-    ExecutionResult, Location, SavepointFailure, SavepointProgress,
+    ExecutionResult, Location, Overview, SavepointFailure, SavepointProgress,
 };
 use serde_json::json;
 use wiremock::MockServer;
@@ -405,4 +405,42 @@ async fn resource_requirements_are_read() {
         requirements["59fa767824610e31f4a11d6125e09bf4"],
         Bounds { lower: 1, upper: 2 }
     );
+}
+
+#[tokio::test]
+async fn the_time_a_rescale_interrupted_the_job_is_between_its_executions() {
+    let uuid = "08e81465cf5984f139b2777923c4fca2";
+    for (details, stood) in [("completed", Some(1712)), ("initial", None)] {
+        let server = MockServer::start().await;
+        for (target, name) in [
+            ("overview".to_owned(), "overview".to_owned()),
+            (format!("details/{uuid}"), format!("details_{details}")),
+        ] {
+            let target = format!("/jobs/{JOB}/rescales/{target}");
+            let body = recorded("2.3.0", &format!("jobs_JOB_rescales_{name}"));
+            answer(&server, &target, 200, body).await;
+        }
+        let interruption = client(&server).last_interruption(JOB).await.unwrap();
+        let ms = interruption.map(|i| i.to.duration_since(i.from).as_millis());
+        assert_eq!(ms, stood, "{details}");
+    }
+}
+
+#[test]
+fn rescales_are_recorded_from_2_3_on() {
+    let records = |version: &str| {
+        let overview = Overview {
+            version: version.to_owned(),
+            task_managers: 1,
+            slots: 1,
+            free_slots: 0,
+        };
+        overview.records_rescales()
+    };
+    for version in ["2.3.0", "2.10.1", "3.0.0", "2.3-SNAPSHOT"] {
+        assert!(records(version), "{version}");
+    }
+    for version in ["1.20.5", "2.2.9", "", "unknown"] {
+        assert!(!records(version), "{version}");
+    }
 }

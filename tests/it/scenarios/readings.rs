@@ -79,6 +79,7 @@ pub fn view(
             None => CheckpointHealth::Ok,
         },
         savepoint_in_progress: given.contains_key("savepoint"),
+        interruption: None,
         failures: usize::try_from(number("failures")).unwrap_or_default(),
         stored_at: Some(now),
     }))

@@ -214,7 +214,13 @@ fn w23_p3_a_rescale_is_decided_once_and_what_is_read_before_it_shows_is_no_news(
             .collect();
         assert_eq!(
             outcomes,
-            BTreeMap::from([(at(0), Outcome::Seen { restart })])
+            BTreeMap::from([(
+                at(0),
+                Outcome::Seen {
+                    restart,
+                    stood: None
+                }
+            )])
         );
     }
 }

@@ -121,7 +121,7 @@ fn summary(scaling: &Scaling, graph: &JobGraph) -> ScalingSummary {
     });
     let (outcome, restart) = match scaling.outcome {
         Outcome::Open => ("Open", None),
-        Outcome::Seen { restart } => ("Reached", restart),
+        Outcome::Seen { restart, .. } => ("Reached", restart),
         Outcome::GivenUp => ("GivenUp", None),
     };
     ScalingSummary {
