@@ -1,15 +1,18 @@
 //! Readings from Prometheus: of a real server that scrapes what a simulated job exposes, and of broken ones.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use flink_operator::cli::recording::Past;
 use flink_operator::observe::{Unread, from_prometheus};
 use flink_operator::prometheus::{Error, Flaw, Prometheus, Question, Server, Token, Which, past};
+use flink_scaler::backtest::Recording;
 use flink_scaler::simulate::rest::hex;
-use flink_scaler::{JobGraph, Sample, Settings, VertexId, VertexReading};
+use flink_scaler::{History, JobGraph, Sample, Settings, VertexId, VertexReading};
 use jiff::{SignedDuration, Timestamp};
 use wiremock::matchers::{any, header, header_exists, method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
@@ -243,6 +246,22 @@ async fn a_real_prometheus_gives_the_sample_that_flink_gives() {
         to_a_millionth(past).vertices,
         expected.vertices,
         "the same from the past"
+    );
+
+    let past = Past {
+        title: "prod/orders".to_owned(),
+        recording: Recording::new(graph, Vec::new(), History::default()),
+        options: BTreeMap::new(),
+        notes: Vec::new(),
+    };
+    let url = process.url.clone();
+    let read = move || past.from_prometheus(&url, None, ((now - 3, now + 1), 1));
+    let past = tokio::task::spawn_blocking(read).await.unwrap().unwrap();
+    assert!(!past.recording.is_empty());
+    assert!(
+        past.notes[0].contains("prometheus.labels is not set"),
+        "{:?}",
+        past.notes
     );
 
     twice.store(true, Ordering::Relaxed);

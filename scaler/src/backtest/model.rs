@@ -15,7 +15,7 @@ use crate::{
     evaluate::flow::{Measured, Ratios},
     history::History,
     settings::{Mode, Profile, Settings},
-    simulate::{Load, Model, Stage},
+    simulate::{Fault, Load, Model, Stage},
     topology::{JobGraph, ShipStrategy, Topology, Vertex, VertexId},
     units::{Rate, Ratio},
     verdict::Situation,
@@ -92,12 +92,14 @@ pub(super) fn of(
         .last()
         .map(|run| past.parallelism(run))
         .unwrap_or_default();
+    let failures = past.failures().into_iter();
     let mut made = Made {
         model: Model {
             loads: BTreeMap::new(),
             tells: past.waiting.iter().all(Option::is_some),
             restart,
             replays: 0.0,
+            faults: failures.map(|at| Fault::Restart { at }).collect(),
             ..Model::default()
         },
         vertices: Vec::new(),

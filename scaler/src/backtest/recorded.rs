@@ -161,15 +161,25 @@ impl<'a> Past<'a> {
             .collect()
     }
 
-    /// The parallelism of each run but the first, when it was asked for, and what it was before.
-    pub fn rescales(&self) -> Vec<(f64, Vec<u32>, Vec<u32>)> {
+    /// When each run but the first was asked for, what it was before and is then, by position.
+    fn changes(&self) -> impl Iterator<Item = (f64, Vec<u32>, Vec<u32>)> {
         let pairs = self.runs.iter().zip(self.runs.iter().skip(1));
-        pairs
-            .filter_map(|(run, next)| {
-                let (from, to) = (self.parallelism(run), self.parallelism(next));
-                (from != to).then_some((self.second(run.last()?.at), from, to))
-            })
-            .collect()
+        pairs.filter_map(|(run, next)| {
+            let at = self.second(run.last()?.at);
+            Some((at, self.parallelism(run), self.parallelism(next)))
+        })
+    }
+
+    /// The runs that began with another parallelism.
+    pub fn rescales(&self) -> Vec<(f64, Vec<u32>, Vec<u32>)> {
+        let changes = self.changes();
+        changes.filter(|(_, from, to)| from != to).collect()
+    }
+
+    /// When the job restarted as it was: after a failure, which no policy would have prevented.
+    pub fn failures(&self) -> Vec<f64> {
+        let same = self.changes().filter(|(_, from, to)| from == to);
+        same.map(|(at, ..)| at).collect()
     }
 
     /// What really happened.

@@ -8,7 +8,7 @@ use flink_scaler::{
         Assumptions, Backtest, Basis, Course, Policy, Recording, RestartFrom, Unusable, backtest,
     },
     settings::{Mode, Profile},
-    simulate::{Job, Load, Model, Stage, run::Autoscaler},
+    simulate::{Fault, Job, Load, Model, Stage, run::Autoscaler},
     store,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -247,6 +247,31 @@ fn a_job_that_nobody_scaled_tells_what_scaling_would_have_done() {
             .notes
             .iter()
             .any(|note| note.contains("sink was never busy enough"))
+    );
+}
+
+#[test]
+fn a_failure_of_the_job_happens_under_every_policy() {
+    let failing = Model {
+        faults: vec![Fault::Restart { at: 1800.0 }],
+        ..model()
+    };
+    let answer = tested(&lived(failing, None), &[Profile::Adaptive]);
+    for name in ["recorded", "as recorded"] {
+        let course = course(&answer, name);
+        assert!(course.rescales.is_empty(), "{name}");
+        assert!(
+            (10..=40).contains(&course.down_seconds),
+            "{name}: {}",
+            course.down_seconds
+        );
+    }
+    let adaptive = course(&answer, "adaptive");
+    let rescales = u32::try_from(adaptive.rescales.len()).unwrap();
+    assert!(
+        adaptive.down_seconds > 18 * (rescales + 1) - 5,
+        "{}",
+        adaptive.down_seconds
     );
 }
 
