@@ -6,6 +6,7 @@
 
 mod back;
 mod bounds;
+mod effect;
 mod limits;
 mod quota;
 mod vertex;

@@ -75,16 +75,16 @@ pub enum Reason {
     },
     /// What is wanted has been asked for already and has not come about; slots are missing as a rule.
     AlreadyRequested,
-    /// The last rescale made things worse; back to what there was before.
+    /// The last rescale did harm, or nothing; back to what there was before.
     RollBack {
-        /// What was worse.
+        /// What it did.
         why: String,
     },
     /// A rescale was taken back; nothing is changed for a while.
     AfterRollBack {
         /// When that ends.
         until: Timestamp,
-        /// What was worse.
+        /// What it did.
         why: String,
     },
     /// Schedules ask for another parallelism.
@@ -229,7 +229,7 @@ impl fmt::Display for Reason {
             Self::AlreadyRequested => f.write_str(
                 "the parallelism wanted has been requested already and is not reached; the cluster may lack slots",
             ),
-            Self::RollBack { why } => write!(f, "the last rescale made things worse: {why}"),
+            Self::RollBack { why } => write!(f, "the last rescale is taken back: {why}"),
             Self::AfterRollBack { until, why } => write!(
                 f,
                 "a rescale was taken back ({why}); nothing is changed until {until:.0}"
@@ -475,7 +475,9 @@ pub enum VertexReason {
     Unknown(Missing),
     /// The readings scatter too much to tell.
     Unclear,
-    /// The last rescale made things worse; it gets back what it had.
+    /// More brought nothing once; a larger step is tried before it is left at that.
+    SecondTry,
+    /// The last rescale did harm, or nothing; it gets back what it had.
     TakenBack,
     /// The last scale-up brought too little.
     Ineffective {
@@ -526,6 +528,9 @@ impl fmt::Display for VertexReason {
             Self::Excluded => f.write_str("excluded by job.autoscaler.vertex.exclude.ids"),
             Self::Finished => f.write_str("finished"),
             Self::Unknown(missing) => write!(f, "left alone: {missing}"),
+            Self::SecondTry => f.write_str(
+                "falls behind, and the last step brought nothing; a larger one is tried once",
+            ),
             Self::TakenBack => f.write_str("back to what it had before the last rescale"),
             Self::Unclear => f.write_str("readings scatter too much to tell"),
             Self::Ineffective { expected, actual } => write!(

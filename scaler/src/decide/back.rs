@@ -8,12 +8,15 @@
 //! | the sources read less | less than 0.9 of what they read before and are still asked for, and fall behind |
 //! | the job starts again and again | [`RESTARTS`] times |
 //! | memory is short | after fewer subtasks |
+//! | nothing is gained | by a second try |
 //!
 //! within half an hour, or two windows if that is more. Tests are in `tests/it/roll_back.rs`.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Context, later};
+use super::{Context, effect::twice_in_vain, later};
 use crate::{
     evaluate::Evaluation,
     history::{Failed, Flow, Outcome, Scaling},
@@ -58,7 +61,10 @@ impl Context<'_> {
             });
         }
         let flow = evaluation.flow.filter(|_| full);
-        let why = self.pressed(blocked_by).or_else(|| self.slower(flow?))?;
+        let why = self
+            .pressed(blocked_by)
+            .or_else(|| self.slower(flow?))
+            .or_else(|| self.in_vain(evaluation).filter(|_| full))?;
         // Short memory is the reason to act here, not one against it.
         let short = |block: &&Block| matches!(block, Block::MemoryPressure { .. });
         let others = blocked_by.iter().filter(|block| !short(block));
@@ -117,6 +123,12 @@ impl Context<'_> {
         })
     }
 
+    /// A second try that brought no more than the first.
+    fn in_vain(&self, evaluation: &Evaluation) -> Option<String> {
+        let tries = self.watched().is_some() && self.settings.uses(Part::SecondTry);
+        twice_in_vain(self, evaluation).filter(|_| tries)
+    }
+
     fn roll_back(
         &self,
         evaluation: Option<&Evaluation>,
@@ -127,7 +139,7 @@ impl Context<'_> {
         let mut vertices = self.untouched(evaluation);
         let mut failed = Failed {
             at: self.situation.now,
-            vertices: Default::default(),
+            vertices: BTreeMap::default(),
             why: why.clone(),
         };
         for vertex in &mut vertices {

@@ -2,11 +2,15 @@
 //! than it gives.
 //!
 //! The rule: it keeps vertices from being scaled up in vain; it never scales one down. Tests are in
-//! `tests/it/adaptive.rs`.
+//! `tests/it/weaknesses/`.
 
 use jiff::SignedDuration;
 
-use super::{Context, bounds::bounds, vertex::ineffective};
+use super::{
+    Context,
+    bounds::bounds,
+    effect::{ineffective, tries_again},
+};
 use crate::{
     capacity::{Need, need},
     curve::Growth,
@@ -141,7 +145,11 @@ fn passes(
     } else {
         bounds.max.max(vertex.parallelism).min(bounds.cap())
     };
-    let most = most.min(growth.most(vertex.parallelism));
+    let most = if tries_again(context, vertex, evaluated) {
+        most
+    } else {
+        most.min(growth.most(vertex.parallelism))
+    };
     growth
         .expected(capacity, vertex.parallelism, most)
         .over(target.plus(evaluated.catch_up))

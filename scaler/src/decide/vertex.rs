@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::{Context, bounds::bounds, later, limits::Limited};
+use super::{
+    Context,
+    bounds::bounds,
+    effect::{SECOND_STEP, ineffective, tries_again},
+    later,
+    limits::Limited,
+};
 use crate::{
     capacity::{Need, factor},
     curve::{Curves, Growth},
@@ -175,13 +181,9 @@ impl Subject<'_> {
             }
             Capacity::Unlimited => capacity,
         };
-        let Evaluated { doubt, bursts, .. } = *self.evaluated;
-        let down = 1.0 + doubt.together(bursts).get();
-        let up = if self.evaluated.waited_for {
-            1.0 + doubt.get()
-        } else {
-            down
-        };
+        let Evaluated { doubt, .. } = *self.evaluated;
+        let down = 1.0 + doubt.together(self.evaluated.bursts).get();
+        let up = 1.0 + doubt.together(self.evaluated.bursts_up).get();
         if capacity < need.scale_up {
             if doubted(capacity, up) < need.scale_up {
                 Place::Below
@@ -206,6 +208,14 @@ impl Subject<'_> {
         fitted: Fitted,
         delayed: &mut BTreeMap<VertexId, Delayed>,
     ) -> Outcome {
+        if let Some(target) = self.second_try(vertex, need, capacity, place) {
+            delayed.remove(&vertex.id);
+            return Outcome {
+                target,
+                reason: VertexReason::SecondTry,
+                outside_band: true,
+            };
+        }
         if fitted.parallelism == vertex.parallelism {
             delayed.remove(&vertex.id);
             let reason = match (place, fitted.limit) {
@@ -224,6 +234,27 @@ impl Subject<'_> {
         } else {
             self.down(vertex, place, fitted.parallelism, delayed)
         }
+    }
+
+    /// As many as it would need if it scaled evenly, at most twice as many, where a first step brought nothing.
+    fn second_try(
+        &self,
+        vertex: &Vertex,
+        need: &Need,
+        capacity: Capacity,
+        place: Place,
+    ) -> Option<u32> {
+        let due = place == Place::Below && !self.evaluated.warming;
+        if !due || !tries_again(self.context, vertex, self.evaluated) {
+            return None;
+        }
+        let factor = factor(need.aimed_at, capacity)?.min(Ratio::new(SECOND_STEP)?);
+        let evenly = Subject {
+            growth: Growth::EVEN,
+            ..*self
+        };
+        let target = evenly.fitted(vertex, factor).parallelism;
+        Some(target).filter(|target| *target > vertex.parallelism)
     }
 
     fn up(
@@ -439,30 +470,6 @@ impl Subject<'_> {
         let at = |factor| fit(vertex.parallelism, factor, free, &bounds).parallelism;
         Some((at(factor.over(doubt)?), at(factor.times(doubt))))
     }
-}
-
-/// Why the vertex is not scaled up again, if it is not: the last time it gained less than
-/// `scaling.effectiveness.threshold` of what was expected. From 90/s to 180/s expected and 94/s seen: 4 of 90.
-pub(super) fn ineffective(
-    context: &Context<'_>,
-    vertex: &Vertex,
-    evaluated: &Evaluated,
-) -> Option<VertexReason> {
-    if !context.settings.detects_ineffective() {
-        return None;
-    }
-    let (_, last) = context.history.of(&vertex.id).next_back()?;
-    if last.to != vertex.parallelism || last.to <= last.from {
-        return None;
-    }
-    let now = evaluated.capacity?.rate()?.get();
-    let (before, expected) = (last.true_rate?.get(), last.expected_rate?.get());
-    let (gain, hoped) = (now - before, expected - before);
-    let ineffective = hoped > 0.0 && gain / hoped < context.settings.effectiveness_threshold;
-    ineffective.then(|| VertexReason::Ineffective {
-        expected: Rate::new(hoped).unwrap_or(Rate::ZERO),
-        actual: Rate::new(gain).unwrap_or(Rate::ZERO),
-    })
 }
 
 /// How the vertex' capacity grows with its subtasks.

@@ -10,7 +10,9 @@
 //! | full | 3 intervals | 80 % of the window | 90 % | scaling up and down |
 //!
 //! So a load that jumps to four times is answered within a minute with a window of 15, while one that
-//! wobbles is watched for longer. Tests are in `tests/it/adaptive.rs`.
+//! wobbles is watched for longer. Tests are in `tests/it/simulation.rs` and `tests/it/weaknesses/`.
+
+mod demand;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,21 +20,18 @@ use super::{Evaluated, Evaluation, flow};
 use crate::{
     curve::{Curves, TELLING},
     estimate::{Interval, Series, Trend, newest_level, relative_half_width, trend},
-    history::Flow,
     reason::Missing,
     sample::Sample,
     settings::{BusyTime, Part, Settings},
     topology::Topology,
     tracking::signed,
-    units::{Capacity, Rate, Ratio, Records},
+    units::{Capacity, Rate, Ratio},
     window::Window,
 };
+use demand::{Demand, demand_in, flow_of};
 
 /// Fewest intervals a decision rests on.
 const INTERVALS: usize = 3;
-
-/// Fewest intervals from which bursts are told.
-const ENOUGH: usize = 6;
 
 /// Longest time that clear evidence takes.
 const CLEAR: SignedDuration = SignedDuration::from_secs(60);
@@ -40,16 +39,6 @@ const CLEAR: SignedDuration = SignedDuration::from_secs(60);
 /// Busy share below which a capacity is not extrapolated further: with less, overheads count for more
 /// than records.
 const LEAST_BUSY: f64 = 0.01;
-
-/// A source is held back when it is under backpressure for more than this share of time ...
-const HELD_BACK: f64 = 0.05;
-
-/// ... and idle for less than this.
-const HARDLY_IDLE: f64 = 0.1;
-
-/// A source that is held back without saying what waits makes the capacity downstream grow by this factor
-/// in one step, at most.
-const STEP: f64 = 2.0;
 
 /// A source that is occupied for less than this share has time to spare: what waits does not wait for capacity.
 const OCCUPIED: f64 = 0.8;
@@ -60,18 +49,11 @@ const FULLY_BUSY: f64 = 0.85;
 /// Others wait for a vertex when they are under backpressure for more than this share of time.
 const HOLDS_BACK: f64 = 0.5;
 
-/// Others are slowed down by a vertex when they are under backpressure for more than this share of time.
-const WAITED_FOR: f64 = 0.25;
-
 /// The busiest subtask is so many times as busy as the mean before keys are called uneven.
 const UNEVEN: f64 = 1.3;
 
 /// A trend is looked for in so many seconds first.
 const RECENT: f64 = 300.0;
-
-/// What waits is being worked off if it is more than this many seconds of load and shrinks by more than a
-/// hundredth of the load.
-const DRAINING_SECONDS: f64 = 10.0;
 
 /// How much a decision can rest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,22 +216,6 @@ fn evidence(
     }
 }
 
-/// Records that a source read in this interval. Some sources count what they emit only.
-fn taken_in(interval: &Interval) -> Option<f64> {
-    match (interval.records_in, interval.records_out) {
-        (Some(0.0), Some(written)) => Some(written),
-        (Some(read), _) => Some(read),
-        (None, written) => written,
-    }
-}
-
-/// Records per second that came to a source in this interval: what it read and by how much what waits grew.
-/// A source at which more waits than it reads loses nothing; one that works a backlog off reads more than comes.
-fn demand_in(interval: &Interval) -> Option<f64> {
-    let grown = interval.pending_growth.unwrap_or(0.0);
-    Some(((taken_in(interval)? + grown) / interval.seconds).max(0.0))
-}
-
 /// Records per second of busy time in this interval.
 fn capacity_in(interval: &Interval) -> Option<f64> {
     let busy = interval.busy.filter(|busy| *busy > LEAST_BUSY)?;
@@ -264,34 +230,6 @@ struct Job<'a> {
     series: &'a [Series],
     curves: &'a Curves,
     confidence: f64,
-}
-
-/// What a source is asked for.
-#[derive(Debug, Clone, Copy)]
-struct Demand {
-    rate: Option<Rate>,
-    /// The same without a trend.
-    mean: Option<Rate>,
-    rising: Rate,
-    catch_up: Rate,
-    doubt: Ratio,
-    held_back: bool,
-    draining: bool,
-    backlogged: bool,
-}
-
-impl Demand {
-    /// Of a source that has finished.
-    const NONE: Self = Self {
-        rate: Some(Rate::ZERO),
-        mean: Some(Rate::ZERO),
-        rising: Rate::ZERO,
-        catch_up: Rate::ZERO,
-        doubt: Ratio::ZERO,
-        held_back: false,
-        draining: false,
-        backlogged: false,
-    };
 }
 
 impl Job<'_> {
@@ -348,6 +286,7 @@ impl Job<'_> {
                 let full_at = self.full_at(position);
                 let capacity = self.capacity(position, &measured, full_at);
                 let own_doubt = self.doubt_of_capacity(series);
+                let bursts = bursts.get(position).copied().unwrap_or(Ratio::ZERO);
                 let from_sources = doubts.get(position).copied().unwrap_or(Ratio::ZERO);
                 Evaluated {
                     target_rate: get(&targets),
@@ -359,8 +298,12 @@ impl Job<'_> {
                     backpressure: series.backpressured(),
                     lag: series.pending.filter(|_| self.topology.is_source(position)),
                     doubt: from_sources.together(own_doubt),
-                    bursts: bursts.get(position).copied().unwrap_or(Ratio::ZERO),
-                    waited_for: self.waited_for(position),
+                    bursts,
+                    bursts_up: if self.waited_for(position) {
+                        Ratio::ZERO
+                    } else {
+                        bursts
+                    },
                     full_at,
                     hot: self.hot(position, series),
                     demand_unknown: is(&unknown),
@@ -373,26 +316,9 @@ impl Job<'_> {
         Evaluation {
             vertices,
             backlog,
-            flow: self.flow(&measured, &demands),
+            flow: flow_of(&measured, &demands),
             ratios,
         }
-    }
-
-    /// What all sources read and are asked for, if that is known of each.
-    fn flow(&self, measured: &flow::Measured, demands: &[Option<Demand>]) -> Option<Flow> {
-        let none = Flow {
-            read: Rate::ZERO,
-            asked: Rate::ZERO,
-        };
-        let sources = measured.records_in.iter().zip(demands);
-        sources
-            .filter_map(|(read, demand)| Some((*read, demand.as_ref()?.mean)))
-            .try_fold(none, |sum, (read, asked)| {
-                Some(Flow {
-                    read: sum.read.plus(read?),
-                    asked: sum.asked.plus(asked?),
-                })
-            })
     }
 
     fn measured(&self) -> flow::Measured {
@@ -426,73 +352,6 @@ impl Job<'_> {
         self.finished(position).then_some(Rate::ZERO)
     }
 
-    /// What a source is asked for. One that is held back and does not say what waits could read more if it
-    /// were let: it is taken to go on at the same pace without the time it is held back, but at most so
-    /// fast that the capacity downstream doubles. At 500/s, 20 % backpressure and utilization 0.7: 500 / 0.8 =
-    /// 625/s; at 60 % backpressure it could be 1250/s, but 500 * 2 * 0.7 = 700/s is enough for one step.
-    fn demand(&self, series: &Series) -> Demand {
-        let known: Vec<f64> = series.intervals.iter().filter_map(demand_in).collect();
-        let trend = self.trend(series, demand_in);
-        let seconds: f64 = series
-            .intervals
-            .iter()
-            .filter(|i| demand_in(i).is_some())
-            .map(|i| i.seconds)
-            .sum();
-        let total: f64 = series
-            .intervals
-            .iter()
-            .filter_map(|i| Some(demand_in(i)? * i.seconds))
-            .sum();
-        let seen = if seconds > 0.0 {
-            Rate::new(total / seconds)
-        } else {
-            None
-        };
-        let share = |share: Option<Ratio>| share.map(Ratio::get);
-        let (backpressured, idle) = (share(series.backpressured()), share(series.idle()));
-        let held_back = series.pending.is_none()
-            && backpressured.is_some_and(|share| share > HELD_BACK)
-            && idle.is_none_or(|share| share < HARDLY_IDLE);
-        let free = 1.0 - backpressured.unwrap_or(0.0);
-        let step = (STEP * self.settings.target().get()).max(1.0);
-        let faster = if held_back {
-            (1.0 / free.max(f64::MIN_POSITIVE)).min(step)
-        } else {
-            1.0
-        };
-        let let_through = |rate: Rate| Some(rate.times(Ratio::new(faster)?));
-        let mean = seen.and_then(let_through);
-        let level = trend.and_then(|trend| Rate::new(trend.level));
-        let rate = level.or(seen).and_then(let_through);
-        let lag = series.pending.filter(|_| !self.has_time_to_spare(series));
-        let waits =
-            |rate: Rate| Some(lag?.get() / rate.get()).filter(|seconds| seconds.is_finite());
-        let falls = |rate: Rate| {
-            series
-                .pending_slope()
-                .is_some_and(|slope| slope < -0.01 * rate.get())
-        };
-        Demand {
-            rate,
-            mean,
-            rising: trend
-                .and_then(|trend| Rate::new(trend.slope.max(0.0)))
-                .unwrap_or(Rate::ZERO),
-            catch_up: self.catch_up(lag),
-            doubt: trend
-                .map(|trend| trend.doubt)
-                .or_else(|| relative_half_width(&known, self.confidence))
-                .unwrap_or(Ratio::ZERO),
-            held_back,
-            draining: rate
-                .is_some_and(|r| falls(r) && waits(r).is_some_and(|s| s > DRAINING_SECONDS)),
-            backlogged: rate
-                .and_then(waits)
-                .is_some_and(|s| s > self.settings.backlog_lag_threshold.as_secs_f64()),
-        }
-    }
-
     /// The trend of something over the last minutes if it is clear there, or else over all readings.
     fn trend(&self, series: &Series, value: impl Fn(&Interval) -> Option<f64>) -> Option<Trend> {
         if !self.settings.uses(Part::Trend) {
@@ -519,21 +378,6 @@ impl Job<'_> {
             && self
                 .trend(series, capacity_in)
                 .is_some_and(|trend| trend.slope > 0.0)
-    }
-
-    fn catch_up(&self, lag: Option<Records>) -> Rate {
-        let seconds = self.settings.catch_up_duration.as_secs_f64();
-        lag.and_then(|lag| Rate::of(lag, seconds))
-            .unwrap_or(Rate::ZERO)
-    }
-
-    /// Whether a source could read more at once if there were anything it may read: then what waits (open
-    /// transactions, a count that never falls) is no matter of capacity.
-    fn has_time_to_spare(&self, series: &Series) -> bool {
-        let busy = self.busy(series).map(Ratio::get);
-        let backpressured = series.backpressured().map(Ratio::get);
-        busy.zip(backpressured)
-            .is_some_and(|(a, b)| a + b < OCCUPIED)
     }
 
     /// The busy share that stands for the vertex: of the busiest subtask, unless the mean is asked for.
@@ -645,46 +489,6 @@ impl Job<'_> {
             && !self.topology.is_source(position);
         let share = (series.skew - 1.0) / (f64::from(subtasks) - 1.0);
         Ratio::new(share).filter(|_| uneven).unwrap_or(Ratio::ZERO)
-    }
-
-    /// How far the records that arrive for one that is read upstream may be off: by how far what arrived in each
-    /// interval is from what the ratios say. Behind a window that fires now and then that is far.
-    fn bursts(&self, position: usize, ratios: &flow::Ratios) -> Ratio {
-        if self.topology.is_source(position) {
-            return Ratio::ZERO;
-        }
-        let Some(series) = self.series.get(position) else {
-            return Ratio::ZERO;
-        };
-        let Some(mean) = series.rate_in().map(Rate::get) else {
-            return Ratio::ZERO;
-        };
-        let read = |from: usize, second: f64| {
-            let then = self.series.get(from)?.during(second)?;
-            let records = if self.topology.is_source(from) {
-                taken_in(then)?
-            } else {
-                then.records_in?
-            };
-            Some(records / then.seconds)
-        };
-        let arrived = |interval: &Interval| {
-            let second = f64::midpoint(interval.start, interval.end);
-            let expected = ratios.arriving(position, |from| read(from, second))?;
-            Some(mean + interval.records_in? / interval.seconds - expected)
-        };
-        let values: Vec<f64> = series.intervals.iter().filter_map(arrived).collect();
-        if values.len() < ENOUGH {
-            return Ratio::ZERO;
-        }
-        relative_half_width(&values, Evidence::Full.confidence()).unwrap_or(Ratio::ZERO)
-    }
-
-    /// Whether what the vertex reads from is held back for a good part of the time.
-    fn waited_for(&self, position: usize) -> bool {
-        let inputs = self.topology.inputs(position).iter();
-        let mut held = inputs.filter_map(|edge| self.series.get(edge.from)?.backpressured());
-        held.any(|share| share.get() > WAITED_FOR)
     }
 
     /// How much the capacities of the single intervals scatter.

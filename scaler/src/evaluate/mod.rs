@@ -37,8 +37,8 @@ pub struct Evaluated {
     pub doubt: Ratio,
     /// How far the target rate may be off beyond that, because records arrive in bursts.
     pub bursts: Ratio,
-    /// Whether the vertices it reads from are held back for a good part of the time.
-    pub waited_for: bool,
+    /// The same where it is asked whether it does too little: that is no doubt if others wait for it.
+    pub bursts_up: Ratio,
     /// The busy share at which it can do no more, where that was just seen to be less than all.
     pub full_at: Option<Ratio>,
     /// The share of its records that goes to its fullest subtask beyond an even spread, as if to one key.
@@ -68,7 +68,7 @@ impl Evaluated {
             lag: None,
             doubt: Ratio::ZERO,
             bursts: Ratio::ZERO,
-            waited_for: false,
+            bursts_up: Ratio::ZERO,
             full_at: None,
             hot: Ratio::ZERO,
             demand_unknown: false,

@@ -30,7 +30,7 @@ pub enum Limit {
         /// Its share of all records.
         percent: u32,
     },
-    /// So many subtasks were tried and made things worse.
+    /// So many subtasks were tried, and taken back.
     Failed(u32),
     /// The TaskManagers that quotas and the cluster leave.
     TaskManagers(u32),
@@ -47,7 +47,7 @@ impl fmt::Display for Limit {
             Self::Partitions(n) => write!(f, "{n} partitions"),
             Self::ScaleUpFactor => f.write_str("scale-up.max-factor"),
             Self::ScaleDownFactor => f.write_str("scale-down.max-factor"),
-            Self::Failed(n) => write!(f, "{n} subtasks, which were tried and made things worse"),
+            Self::Failed(n) => write!(f, "{n} subtasks, which were tried and taken back"),
             Self::TaskManagers(n) => write!(f, "quotas or the cluster to {n} TaskManagers"),
             Self::Alignment(n) => write!(f, "alignment to {n} key groups or partitions"),
             Self::Contention(n) => write!(f, "subtasks get in each other's way beyond {n}"),

@@ -22,6 +22,7 @@ impl VertexReason {
             Self::Finished => "Finished",
             Self::Unknown(_) => "InsufficientData",
             Self::Unclear => "Unclear",
+            Self::SecondTry => "SecondTry",
             Self::TakenBack => "RollBack",
             Self::Ineffective { .. } => "Ineffective",
             Self::ScaleDownDelayed { .. } => "Cooldown",

@@ -25,11 +25,13 @@ pub enum Part {
     Slots,
     /// Going back once after a rescale that made things worse.
     RollBack,
+    /// Trying once more, and more, where a first step brought nothing.
+    SecondTry,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Early,
         Self::Change,
         Self::Trend,
@@ -41,6 +43,7 @@ impl Part {
         Self::BreakEven,
         Self::Slots,
         Self::RollBack,
+        Self::SecondTry,
     ];
 
     /// Its name in `job.autoscaler.adaptive.without`.
@@ -57,6 +60,7 @@ impl Part {
             Self::BreakEven => "break-even",
             Self::Slots => "slots",
             Self::RollBack => "roll-back",
+            Self::SecondTry => "second-try",
         }
     }
 }

@@ -78,7 +78,7 @@ fn run((_, rate, measured): Query, parallelism: u32) -> Run {
 }
 
 #[test]
-fn of_36_starts_all_but_two_converge_in_at_most_two_rescales() {
+fn of_36_starts_all_but_one_converge_in_at_most_two_rescales() {
     let mut missed = Vec::new();
     for query in QUERIES {
         for parallelism in [8, 12, 16, 20, 24, 28] {
@@ -94,9 +94,6 @@ fn of_36_starts_all_but_two_converge_in_at_most_two_rescales() {
             }
         }
     }
-    // Of Q11 18 subtasks do no more than 8 did: once tried in vain it is not tried again, though 28 would do.
-    assert_eq!(
-        missed,
-        ["Q1 from 8: 3, carries true", "Q11 from 8: 1, carries false"]
-    );
+    // What Q1 does at 18 makes it expect less of more than there is: it goes to 28, and later down to 22.
+    assert_eq!(missed, ["Q1 from 8: 3, carries true"]);
 }

@@ -158,7 +158,7 @@ fn a_job_that_does_not_stand_a_rescale_goes_back_even_before_it_is_stable() {
             assert_eq!(verdict.recommended(), BTreeMap::from([(id("v"), 4)]));
             assert_eq!(
                 verdict.headline(),
-                "rescale v 8 -> 4: the last rescale made things worse: the job has started 3 times by itself since"
+                "rescale v 8 -> 4: the last rescale is taken back: the job has started 3 times by itself since"
             );
         }
     }
@@ -244,4 +244,38 @@ fn what_failed_outlives_a_restart_of_the_operator() {
     let later = look(5000);
     assert_eq!(of(&later, "v").target, 5, "{later}");
     assert_eq!(of(&later, "v").limit, Some(Limit::Failed(4)));
+}
+
+#[test]
+fn a_second_larger_step_is_tried_once_and_taken_back_if_it_brings_nothing() {
+    let mut model = worse_with_more();
+    model.stages[1].measured.clear();
+    model.stages[1].per_subtask = 400.0;
+    model.stages[1].ceiling = Some(1600.0);
+    let with = |settings| {
+        let mut run = Run::new(
+            model.clone(),
+            settings,
+            SignedDuration::from_secs(10),
+            at(0),
+        );
+        run.go(SignedDuration::from_hours(1));
+        run
+    };
+    let run = with(whole());
+    let [first, second, back] = &run.rescales[..] else {
+        panic!("{:?}", run.rescales)
+    };
+    assert!(second.to[1] > first.to[1], "{:?}", run.rescales);
+    assert!(second.to[1] <= 2 * first.to[1], "{:?}", run.rescales);
+    assert_eq!(back.to[1], first.to[1]);
+    assert_eq!(
+        back.reason.to_string(),
+        "the last rescale is taken back: keyed does no more than with fewer subtasks, tried twice"
+    );
+    let once = with(Settings {
+        adaptive_without: vec!["second-try".to_owned()],
+        ..whole()
+    });
+    assert_eq!(once.rescales.len(), 1, "{:?}", once.rescales);
 }
