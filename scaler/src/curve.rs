@@ -120,8 +120,9 @@ impl Curve {
         };
         let candidates = (0..=100).map(|step| f64::from(step).powi(2) * MOST / 10_000.0);
         candidates
-            .min_by(|a, b| error(*a).total_cmp(&error(*b)))
-            .unwrap_or(EXPECTED)
+            .map(|contention| (error(contention), contention))
+            .min_by(|(a, _), (b, _)| a.total_cmp(b))
+            .map_or(EXPECTED, |(_, contention)| contention)
     }
 
     /// How the capacity grows from here on, if one key has this share of the records.

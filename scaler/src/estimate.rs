@@ -11,8 +11,7 @@ mod tests;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::{
-    sample::{Sample, VertexReading},
-    topology::VertexId,
+    sample::VertexReading,
     units::{Rate, Ratio, Records},
 };
 
@@ -71,17 +70,11 @@ pub struct Series {
 }
 
 impl Series {
-    /// The series of one vertex.
-    pub fn of<'s>(id: &VertexId, samples: impl Iterator<Item = &'s Sample>) -> Self {
-        let mut origin = None;
+    /// The series of one vertex, of its readings with the second of each.
+    pub fn of<'r>(all: impl Iterator<Item = (f64, &'r VertexReading)>) -> Self {
         let mut readings: Vec<(f64, &VertexReading)> = Vec::new();
         let mut repeated = false;
-        for sample in samples {
-            let origin = *origin.get_or_insert(sample.at);
-            let at = sample.at.duration_since(origin).as_secs_f64();
-            let Some(reading) = sample.vertices.get(id) else {
-                continue;
-            };
+        for (at, reading) in all {
             match readings.last() {
                 Some((_, last)) if !moved(last, reading) => repeated = true,
                 _ => readings.push((at, reading)),
@@ -107,16 +100,10 @@ impl Series {
         }
     }
 
-    /// The part that begins at this second.
-    #[must_use]
-    pub fn since(&self, second: f64) -> Self {
-        let from = self
-            .intervals
-            .partition_point(|interval| interval.start < second);
-        Self {
-            intervals: self.intervals.get(from..).unwrap_or_default().to_vec(),
-            ..*self
-        }
+    /// The position of the first interval that begins at this second or later.
+    pub fn position(&self, second: f64) -> usize {
+        self.intervals
+            .partition_point(|interval| interval.start < second)
     }
 
     /// The interval in which this second lies.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     capacity::{Need, factor},
-    curve::{Curves, Growth},
+    curve::{Curve, Curves, Growth},
     evaluate::Evaluated,
     history::{Delayed, History},
     parallelism::{Factors, Fitted, Rule, fit},
@@ -482,8 +482,10 @@ pub(crate) fn growth(
     if !settings.uses(Part::Curve) {
         return Growth::EVEN;
     }
-    let known = curves.get(&vertex.id).cloned().unwrap_or_default();
-    known.growth(evaluated.hot)
+    match curves.get(&vertex.id) {
+        Some(known) => known.growth(evaluated.hot),
+        None => Curve::default().growth(evaluated.hot),
+    }
 }
 
 /// The whole number of subtasks for so many times the present capacity, what was learned of past rescales included.

@@ -1,24 +1,12 @@
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
 
-fn id() -> VertexId {
-    VertexId::new("a").unwrap()
-}
-
-/// Samples of one vertex at these seconds.
-fn samples(readings: &[(i64, VertexReading)]) -> Vec<Sample> {
-    let sample = |(second, reading): &(i64, VertexReading)| {
-        let mut sample = Sample::at(Timestamp::from_second(1_800_000_000 + second).unwrap());
-        sample.vertices.insert(id(), reading.clone());
-        sample
-    };
-    readings.iter().map(sample).collect()
-}
-
+/// The series of readings at these seconds.
 fn series(readings: &[(i64, VertexReading)]) -> Series {
-    Series::of(&id(), samples(readings).iter())
+    let first = readings.first().map_or(0, |(second, _)| *second);
+    let second = |at: i64| f64::from(i32::try_from(at - first).unwrap());
+    Series::of(readings.iter().map(|(at, reading)| (second(*at), reading)))
 }
 
 /// A reading with counters: records, busy, idle and backpressured milliseconds, of two subtasks.

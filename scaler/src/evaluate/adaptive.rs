@@ -21,9 +21,9 @@ use crate::{
     curve::{Curves, TELLING},
     estimate::{Interval, Series, Trend, newest_level, relative_half_width, trend},
     reason::Missing,
-    sample::Sample,
+    sample::{Sample, VertexReading},
     settings::{BusyTime, Part, Settings},
-    topology::Topology,
+    topology::{Topology, VertexId},
     tracking::signed,
     units::{Capacity, Rate, Ratio},
     window::Window,
@@ -98,18 +98,13 @@ pub fn evaluate(
     let ends = now.duration_since(origin(window, stable)).as_secs_f64();
     let mut changed = false;
     for series in &mut all {
-        let recent = recent(series, ends - length);
-        let starts = recent
-            .intervals
-            .first()
-            .map_or(0.0, |interval| interval.start);
-        *series = match change.filter(|second| *second > starts) {
-            Some(second) => {
-                changed = true;
-                series.since(second)
-            }
-            None => recent,
-        };
+        let mut from = recent(series, ends - length);
+        let starts = series.intervals.get(from).map_or(0.0, |i| i.start);
+        if let Some(second) = change.filter(|second| *second > starts) {
+            changed = true;
+            from = series.position(second);
+        }
+        series.intervals.drain(..from);
     }
     let evidence = evidence(settings, topology, &all, changed);
     let job = Job {
@@ -130,28 +125,39 @@ fn origin(window: &Window, stable: Timestamp) -> Timestamp {
         .unwrap_or(stable)
 }
 
+/// The readings of every vertex, by position. Samples and vertices are both walked in the order of ids, so that no id
+/// is looked up.
 fn series(topology: &Topology<'_>, window: &Window, stable: Timestamp) -> Vec<Series> {
-    let samples = || window.samples().filter(|sample| sample.at >= stable);
-    topology
-        .vertices()
-        .iter()
-        .map(|vertex| Series::of(&vertex.id, samples()))
+    let start = origin(window, stable);
+    let vertices = topology.vertices();
+    let mut order: Vec<(&VertexId, usize)> = (0..)
+        .zip(vertices)
+        .map(|(at, vertex)| (&vertex.id, at))
+        .collect();
+    order.sort();
+    let mut readings: Vec<Vec<(f64, &VertexReading)>> = vec![Vec::new(); vertices.len()];
+    for sample in window.samples().filter(|sample| sample.at >= stable) {
+        let second = sample.at.duration_since(start).as_secs_f64();
+        let mut order = order.iter().peekable();
+        for (id, reading) in &sample.vertices {
+            while order.next_if(|(known, _)| *known < id).is_some() {}
+            let same = order.next_if(|(known, _)| *known == id);
+            let slot = same.and_then(|(_, position)| readings.get_mut(*position));
+            if let Some(slot) = slot {
+                slot.push((second, reading));
+            }
+        }
+    }
+    readings
+        .into_iter()
+        .map(|readings| Series::of(readings.into_iter()))
         .collect()
 }
 
-/// The part since this second; more, if that would be fewer intervals than a decision needs.
-fn recent(series: &Series, second: f64) -> Series {
-    let recent = series.since(second);
-    if recent.intervals.len() >= INTERVALS {
-        return recent;
-    }
-    let from = series.intervals.len().saturating_sub(INTERVALS);
-    series.since(
-        series
-            .intervals
-            .get(from)
-            .map_or(0.0, |interval| interval.start),
-    )
+/// Where the part since this second begins; earlier, if that would be fewer intervals than a decision needs.
+fn recent(series: &Series, second: f64) -> usize {
+    let fewest = series.intervals.len().saturating_sub(INTERVALS);
+    series.position(second).min(fewest)
 }
 
 /// When the load of a source last changed clearly, in seconds.
