@@ -8,10 +8,12 @@
 #[cfg(test)]
 mod tests;
 
+use jiff::Timestamp;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::{
-    sample::VertexReading,
+    sample::{Sample, VertexReading},
+    topology::VertexId,
     units::{Rate, Ratio, Records},
 };
 
@@ -98,6 +100,14 @@ impl Series {
                 .and_then(|(_, r)| Records::new(r.pending_records?)),
             skew: skew(readings.iter().map(|(_, reading)| *reading)),
         }
+    }
+
+    /// The series of one vertex in these samples, seconds counted from the first of them.
+    pub fn of_vertex<'s>(id: &VertexId, samples: &'s [Sample]) -> Self {
+        let origin = samples.first().map(|first| first.at).unwrap_or_default();
+        let second = |at: Timestamp| at.duration_since(origin).as_secs_f64();
+        let read = |sample: &'s Sample| Some((second(sample.at), sample.vertices.get(id)?));
+        Self::of(samples.iter().filter_map(read))
     }
 
     /// The position of the first interval that begins at this second or later.

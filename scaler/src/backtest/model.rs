@@ -326,7 +326,7 @@ impl Totals {
             let mut all = Series::default();
             let (mut subtasks, mut seconds) = (0.0, 0.0);
             for run in &past.runs {
-                let own = Series::of(&vertex.id, run.iter());
+                let own = Series::of_vertex(&vertex.id, run);
                 let last = run
                     .iter()
                     .rev()

@@ -95,7 +95,7 @@ impl<'a> Past<'a> {
             if let Some((from, rate)) = before.and_then(|last| self.between(id, last, first)) {
                 points.push((from, rate));
             }
-            for interval in &Series::of(id, run.iter()).intervals {
+            for interval in &Series::of_vertex(id, run).intervals {
                 if let Some(read) = interval.records_in {
                     let came = read + interval.pending_growth.unwrap_or(0.0);
                     let rate = came.max(0.0) / (interval.end - interval.start);
