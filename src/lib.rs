@@ -13,6 +13,7 @@ pub mod deadline;
 pub mod domain;
 pub mod flink;
 pub mod leader;
+pub mod namespaces;
 pub mod observe;
 pub mod prometheus;
 pub mod resources;

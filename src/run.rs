@@ -1,7 +1,6 @@
 //! The composition root: clients, context, every controller once, and a graceful end.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,22 +9,18 @@ use futures::FutureExt;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 
-use crate::act::Actor;
 use crate::clock::Clock;
 use crate::config::load::{self, Sources};
 use crate::config::{Defaults, FlinkConfig, Interval, options};
-use crate::controllers::{self, Context, Scope};
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
-use crate::observe::{Hpas, Observer, Rooms};
+use crate::namespaces::Shared;
+use crate::observe::Rooms;
 use crate::prometheus::{Prometheus, Token};
-use crate::scaler_memory::ScalerMemories;
 use crate::serve::{self, Health};
-use crate::snapshots::Snapshots;
 use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::metrics::{ApiLayer, Identity};
-use crate::watch::Watches;
 
 /// Options of `flink-operator run`.
 #[derive(Debug, Args)]
@@ -100,72 +95,26 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
     let counters = metrics.clone();
     let flink = FlinkRest::new(args.flink_rest.clone(), client.clone(), deadlines)?
         .counted(move |call| count(&counters, &call));
-    let prometheus = prometheus(&config)?;
-    let namespaces = namespaces(&defaults)?;
-
     let Interval(refresh) = config.get(&options::RESOURCE_VIEW_REFRESH_INTERVAL)?;
-    let rooms = Rooms::refreshed(refresh);
     let stop = shutdown();
     let servers = servers(args, &config, &health, &metrics, &stop).await?;
+    let namespaces = namespaces(&defaults)?;
+    let shared = Shared {
+        client,
+        flink,
+        prometheus: prometheus(&config)?,
+        rooms: Rooms::refreshed(refresh),
+        claim,
+        clock,
+        defaults,
+        metrics,
+        health: health.clone(),
+    };
     let mut controllers = tokio::task::JoinSet::new();
     for namespace in namespaces {
-        let parallelism: i32 = config.get(&options::RECONCILE_PARALLELISM)?;
-        let scope = Scope {
-            namespace,
-            selector: config.get(&options::LABEL_SELECTOR)?,
-            concurrency: u16::try_from(parallelism).unwrap_or(0),
-        };
-        let watches = Watches {
-            client: &client,
-            scope: &scope,
-            health: &health,
-            metrics: &metrics,
-        };
-        let snapshots = Snapshots::default();
-        let installed = watches.snapshots(&snapshots).await;
-        let memories = ScalerMemories::default();
-        let observer = Observer {
-            client: client.clone(),
-            flink: flink.clone(),
-            deployments: Some(watches.job_managers()),
-            snapshots,
-            hpas: Hpas::default(),
-            prometheus: prometheus.clone(),
-            memories: memories.clone(),
-            rooms: rooms.clone(),
-            clock: clock.clone(),
-        };
-        let actor = Actor {
-            client: client.clone(),
-            flink: flink.clone(),
-            memories,
-            claim: claim.clone(),
-            clock: clock.clone(),
-        };
-        let context = Arc::new(Context::new(
-            observer,
-            actor,
-            defaults.clone(),
-            metrics.clone(),
-        ));
-        tracing::info!(
-            namespace = scope.namespace.as_deref().unwrap_or("(all)"),
-            "watching"
-        );
-        if installed {
-            controllers.spawn(controllers::snapshots(
-                client.clone(),
-                scope.clone(),
-                Arc::clone(&context),
-                stop.clone(),
-            ));
-        }
-        controllers.spawn(controllers::deployments(
-            client.clone(),
-            scope,
-            context,
-            stop.clone(),
-        ));
+        shared
+            .look_after(namespace, &mut controllers, stop.clone())
+            .await?;
     }
     health.set_ready(true);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "flink-operator runs");

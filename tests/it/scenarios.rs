@@ -4,6 +4,7 @@
 //! one pass decided; the status carries over to the next. `UPDATE=1 cargo test --test it scenarios`
 //! rewrites the lower halves; reviewing is reading the diff.
 
+mod outcome;
 mod readings;
 mod script;
 mod snapshots;

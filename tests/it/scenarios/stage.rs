@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use flink_crds::{FlinkDeployment, FlinkDeploymentSpec, FlinkJobState, TunedMemory};
+use flink_crds::{FlinkDeployment, FlinkDeploymentSpec, FlinkJobState};
 use flink_operator::config::Defaults;
 use flink_operator::domain::{
     Checkpoints, Desired, FINALIZER, HaMetadata, Job, JobManager, Observed, PodFailure, Pods,
@@ -13,6 +13,7 @@ use flink_scaler::History;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::outcome::{PROCESS_SIZE, autoscaler, text};
 use super::readings::view;
 use super::snapshots::{recorded, snapshot, snapshots};
 
@@ -276,52 +277,11 @@ impl Stage {
         for waiting in &plan.waiting {
             let _ = writeln!(out, "waiting    {waiting}");
         }
-        if let Some(scaler) = &next.autoscaler
-            && next.autoscaler != status.autoscaler
-        {
-            let _ = writeln!(
-                out,
-                "scaler     {} {}: {}",
-                text(scaler.mode.as_ref()),
-                text(scaler.state.as_ref()),
-                text(scaler.reason.as_ref())
-            );
-        }
-        let before = status.autoscaler.clone().unwrap_or_default();
-        let after = next.autoscaler.clone().unwrap_or_default();
-        for (name, before, after) in [
-            ("imposed", &before.overrides, &after.overrides),
-            ("next start", &before.next_start, &after.next_start),
-        ] {
-            if before != after {
-                let of = |(vertex, n): (&String, &i32)| format!(" {vertex}={n}");
-                let _ = writeln!(
-                    out,
-                    "{name:<10}{}",
-                    after.iter().map(of).collect::<String>()
-                );
-            }
-        }
-        for (name, before, after) in [
-            ("schedule", &before.schedule, &after.schedule),
-            ("frozen", &before.frozen, &after.frozen),
-            ("conflict", &before.conflict, &after.conflict),
-        ] {
-            if before != after {
-                let _ = writeln!(out, "{name:<10} {}", text(after.as_ref()));
-            }
-        }
-        let before = status.autoscaler.unwrap_or_default();
-        if let Some(scaler) = &next.autoscaler
-            && (&scaler.memory, &scaler.next_memory) != (&before.memory, &before.next_memory)
-        {
-            let _ = writeln!(
-                out,
-                "memory     {}, next {}",
-                process_size(scaler.memory.as_ref()),
-                process_size(scaler.next_memory.as_ref()),
-            );
-        }
+        autoscaler(
+            &mut out,
+            &status.autoscaler.unwrap_or_default(),
+            next.autoscaler.as_ref(),
+        );
         if let Some(error) = &next.error {
             let _ = writeln!(out, "error      {error}");
         }
@@ -377,28 +337,6 @@ fn only_needed(world: &Observed, needs: &flink_operator::domain::Needs) -> Obser
         seen.checkpoints = Sighting::not_read();
     }
     seen
-}
-
-fn text<T: serde::Serialize>(value: Option<&T>) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(text)) => text,
-        _ => "-".to_owned(),
-    }
-}
-
-const PROCESS_SIZE: &str = "taskmanager.memory.process.size";
-
-/// The size of a TaskManager that the autoscaler tuned.
-fn process_size(memory: Option<&TunedMemory>) -> String {
-    let Some(memory) = memory else {
-        return "-".to_owned();
-    };
-    let size = memory.overrides.get(PROCESS_SIZE);
-    let size = size.map_or("as in the spec", String::as_str);
-    match memory.required {
-        Some(true) => format!("{size} (required)"),
-        _ => size.to_owned(),
-    }
 }
 
 fn base_spec() -> Value {

@@ -1,4 +1,10 @@
 //! Savepoints and checkpoints of a real job: by hand, by schedule, by upgrade; and the examples about them.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of a test fail it"
+)]
 
 use std::path::Path;
 
