@@ -7,6 +7,7 @@
 
 mod hpa;
 mod mortal;
+mod room;
 mod snapshots;
 mod stories;
 mod takeover;
@@ -150,7 +151,7 @@ impl Stage {
         self.faults == FaultPlan::NONE && self.lifeline.is_endless()
     }
 
-    /// Run passes for so long.
+    /// Run passes every ten seconds for so long, as they are run at rest.
     async fn lives(&mut self, length: Duration) {
         let end = tokio::time::Instant::now() + length;
         while tokio::time::Instant::now() < end {
@@ -158,6 +159,7 @@ impl Stage {
             if let Ok(object) = self.api().get("job").await {
                 self.pass(&object).await;
             }
+            tokio::time::sleep(Duration::from_secs(9)).await;
         }
     }
 

@@ -25,7 +25,7 @@ enum Story {
     Autoscaled,
     /// Snapshots by hand, by nonce, by schedule and by an upgrade.
     Snapshots,
-    /// The same by upgrade, with memory tuned; then that is turned off.
+    /// The autoscaler answers by upgrade, with memory tuned; then that is turned off.
     Tuned,
     /// The same in mode `initial`: what it recommends is taken by the next upgrade, and nothing before.
     Initial,
@@ -183,7 +183,7 @@ async fn autoscaled(stage: &mut Stage) {
 
 async fn tuned(stage: &mut Stage) {
     const SIZE: &str = "taskmanager.memory.process.size";
-    let pipeline = Profile::pipeline(80.0, 100.0);
+    let pipeline = Profile::pipeline(320.0, 100.0);
     stage.world.flink().set_profile(&stage.key, pipeline);
     let mut object = manifest();
     let more = json!({
@@ -191,7 +191,7 @@ async fn tuned(stage: &mut Stage) {
             "job.autoscaler.enabled": "true",
             "job.autoscaler.memory.tuning.enabled": "true",
             "job.autoscaler.utilization.target": "0.8",
-            "job.autoscaler.metrics.window": "1min",
+            "job.autoscaler.metrics.window": "30s",
             "job.autoscaler.stabilization.interval": "30s",
             "job.autoscaler.vertex.max-parallelism": "4",
         },
@@ -200,9 +200,6 @@ async fn tuned(stage: &mut Stage) {
     object.spec = merged(&object.spec, &more);
     stage.create(&object).await;
     stage.settle(LifecycleState::Stable).await;
-    stage.lives(Duration::from_secs(90)).await;
-    let now = stage.world.clock.now();
-    stage.world.flink().set_input(&stage.key, 320.0, now);
     stage.scales(4).await;
     stage.settle(LifecycleState::Stable).await;
     let memory = |status: FlinkDeploymentStatus| status.autoscaler.and_then(|scaler| scaler.memory);
@@ -223,6 +220,7 @@ async fn tuned(stage: &mut Stage) {
     let off = json!({ "flinkConfiguration": { "job.autoscaler.memory.tuning.enabled": "false" } });
     stage.patch(off).await;
     stage.settle(LifecycleState::Stable).await;
+    // Until the autoscaler has nothing new to say.
     stage.lives(Duration::from_mins(3)).await;
     stage.rests().await;
     assert_eq!(memory(stage.status().await), tuned, "seed {}", stage.seed);
@@ -267,6 +265,7 @@ async fn initial(stage: &mut Stage) {
     stage.rests().await;
 }
 
+/// A spec with more in it.
 pub fn merged(
     spec: &flink_crds::FlinkDeploymentSpec,
     more: &serde_json::Value,

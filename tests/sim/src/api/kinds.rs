@@ -133,6 +133,11 @@ pub const KINDS: &[Kind] = &[
         "HorizontalPodAutoscaler",
         true,
     ),
+    kind("", "v1", "resourcequotas", "ResourceQuota", true),
+    Kind {
+        namespaced: false,
+        ..kind("", "v1", "nodes", "Node", true)
+    },
     Kind {
         namespaced: false,
         ..kind("", "v1", "namespaces", "Namespace", true)
