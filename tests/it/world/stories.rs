@@ -222,6 +222,17 @@ async fn tuned(stage: &mut Stage) {
     stage.settle(LifecycleState::Stable).await;
     // Until the autoscaler has nothing new to say.
     stage.lives(Duration::from_mins(3)).await;
+    let map = stage
+        .world
+        .api
+        .get("configmaps", "default", "autoscaler-job");
+    let stored = map.and_then(|map| map["data"].get("configOverrides").cloned());
+    assert_eq!(
+        stored.is_some(),
+        tuned.is_some(),
+        "seed {}: {stored:?}",
+        stage.seed
+    );
     stage.rests().await;
     assert_eq!(memory(stage.status().await), tuned, "seed {}", stage.seed);
     assert_eq!(
