@@ -82,16 +82,13 @@ pub(super) fn tries_again(context: &Context<'_>, vertex: &Vertex, evaluated: &Ev
             .is_some_and(|(gain, twice)| !twice && !gain.did_harm())
 }
 
-/// Why the vertex is not scaled up again, if it is not.
+/// Why the vertex is not scaled up again, if it is not; a second try comes before that.
 pub(super) fn ineffective(
     context: &Context<'_>,
     vertex: &Vertex,
     evaluated: &Evaluated,
 ) -> Option<VertexReason> {
     let (gain, _) = in_vain(context, vertex, evaluated)?;
-    if tries_again(context, vertex, evaluated) {
-        return None;
-    }
     Some(VertexReason::Ineffective {
         expected: Rate::new(gain.hoped).unwrap_or(Rate::ZERO),
         actual: Rate::new(gain.seen).unwrap_or(Rate::ZERO),

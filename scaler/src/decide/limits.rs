@@ -139,13 +139,15 @@ fn passes(
         vertex,
         evaluated.partitions,
     );
-    let stays = context.excluded(&vertex.id) || ineffective(context, vertex, evaluated).is_some();
+    let again = tries_again(context, vertex, evaluated);
+    let in_vain = !again && ineffective(context, vertex, evaluated).is_some();
+    let stays = context.excluded(&vertex.id) || in_vain;
     let most = if stays {
         vertex.parallelism
     } else {
         bounds.max.max(vertex.parallelism).min(bounds.cap())
     };
-    let most = if tries_again(context, vertex, evaluated) {
+    let most = if again {
         most
     } else {
         most.min(growth.most(vertex.parallelism))
