@@ -16,6 +16,7 @@ pub mod leader;
 pub mod namespaces;
 pub mod observe;
 pub mod prometheus;
+pub mod reload;
 pub mod resources;
 pub mod run;
 pub mod scaler_memory;

@@ -2,15 +2,22 @@
 //!
 //! The rule: namespaces do not disturb each other; each has watches, caches and queues of its own.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::act::Actor;
 use crate::clock::Clock;
-use crate::config::{Defaults, options};
-use crate::controllers::{self, Context, Scope};
+use crate::config::options;
+use crate::controllers::{self, Context, Scope, SharedDefaults};
+use crate::deadline::deadline;
 use crate::flink::FlinkRest;
 use crate::leader::Claim;
 use crate::observe::{Hpas, Observer, Rooms};
@@ -20,6 +27,95 @@ use crate::serve::Health;
 use crate::snapshots::Snapshots;
 use crate::telemetry::Metrics;
 use crate::watch::Watches;
+
+/// A future, to be cloned, that resolves when something is to end.
+pub type Stop = futures::future::Shared<BoxFuture<'static, ()>>;
+
+/// The namespaces that are looked after; `None` is all of them.
+pub struct Looked {
+    by_name: BTreeMap<Option<String>, oneshot::Sender<()>>,
+    running: JoinSet<()>,
+    stop: Stop,
+}
+
+impl Looked {
+    /// None yet; all end when `stop` resolves.
+    pub fn none(stop: Stop) -> Self {
+        Self {
+            by_name: BTreeMap::new(),
+            running: JoinSet::new(),
+            stop,
+        }
+    }
+
+    /// Whether these are the ones.
+    pub fn is(&self, names: &Option<BTreeSet<String>>) -> bool {
+        self.by_name.keys().eq(wanted(names).iter())
+    }
+
+    /// Look after these from now on, and let go of the others: passes under way come to their end, and the jobs
+    /// are left as they are.
+    ///
+    /// One that cannot be looked after does not keep the others from it; the first such error is returned.
+    pub async fn become_(
+        &mut self,
+        names: Option<BTreeSet<String>>,
+        shared: &Shared,
+    ) -> anyhow::Result<()> {
+        let mut outcome = Ok(());
+        let wanted = wanted(&names);
+        self.by_name.retain(|present, _| {
+            let stays = wanted.contains(present);
+            if !stays {
+                tracing::info!(namespace = name(present.as_ref()), "let go");
+            }
+            // Dropping its sender ends what looks after it.
+            stays
+        });
+        for namespace in wanted {
+            if self.by_name.contains_key(&namespace) {
+                continue;
+            }
+            let (end, ended) = oneshot::channel::<()>();
+            let all = self.stop.clone();
+            let stop = async move {
+                tokio::select! {
+                    () = all => {}
+                    _ = ended => {}
+                }
+            };
+            let stop = stop.boxed().shared();
+            let begun = shared.look_after(namespace.clone(), &mut self.running, stop);
+            match begun.await {
+                Ok(()) => {
+                    self.by_name.insert(namespace, end);
+                }
+                Err(error) => {
+                    let namespace = name(namespace.as_ref());
+                    let error = error.context(format!("{namespace} cannot be looked after"));
+                    outcome = outcome.and(Err(error));
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Wait until all passes are done.
+    pub async fn ended(mut self) {
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+fn wanted(names: &Option<BTreeSet<String>>) -> BTreeSet<Option<String>> {
+    match names {
+        None => BTreeSet::from([None]),
+        Some(names) => names.iter().cloned().map(Some).collect(),
+    }
+}
+
+fn name(namespace: Option<&String>) -> &str {
+    namespace.map_or("(all)", String::as_str)
+}
 
 /// What all namespaces share.
 pub struct Shared {
@@ -36,7 +132,7 @@ pub struct Shared {
     /// Time and identities.
     pub clock: Clock,
     /// The operator's configuration.
-    pub defaults: Defaults,
+    pub defaults: SharedDefaults,
     /// What is counted and timed.
     pub metrics: Metrics,
     /// Is told how the watches do.
@@ -45,11 +141,11 @@ pub struct Shared {
 
 impl Shared {
     /// Look after one namespace (all, if absent) until `stop` resolves; the tasks go into `running`.
-    pub async fn look_after(
+    async fn look_after(
         &self,
         namespace: Option<String>,
         running: &mut JoinSet<()>,
-        stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
+        stop: Stop,
     ) -> anyhow::Result<()> {
         let scope = self.scope(namespace)?;
         let watches = Watches {
@@ -57,6 +153,7 @@ impl Shared {
             scope: &scope,
             health: &self.health,
             metrics: &self.metrics,
+            stop: &stop,
         };
         let snapshots = Snapshots::default();
         let installed = watches.snapshots(&snapshots).await;
@@ -81,10 +178,10 @@ impl Shared {
         };
         let (defaults, metrics) = (self.defaults.clone(), self.metrics.clone());
         let context = Arc::new(Context::new(observer, actor, defaults, metrics));
-        tracing::info!(
-            namespace = scope.namespace.as_deref().unwrap_or("(all)"),
-            "watching"
-        );
+        tracing::info!(namespace = name(scope.namespace.as_ref()), "watching");
+        if let Some(namespace) = &scope.namespace {
+            self.name_if_missing(namespace).await;
+        }
         if installed {
             running.spawn(controllers::snapshots(
                 self.client.clone(),
@@ -98,8 +195,20 @@ impl Shared {
         Ok(())
     }
 
+    /// A namespace that does not exist is looked after once it is made; people should know.
+    async fn name_if_missing(&self, namespace: &str) {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        if let Ok(None) = deadline(api.get_metadata_opt(namespace)).await {
+            tracing::warn!(
+                namespace,
+                "this namespace does not exist; it is looked after as soon as it is made"
+            );
+        }
+    }
+
     fn scope(&self, namespace: Option<String>) -> anyhow::Result<Scope> {
-        let config = self.defaults.operator();
+        let defaults = self.defaults.get();
+        let config = defaults.operator();
         let parallelism: i32 = config
             .get(&options::RECONCILE_PARALLELISM)
             .context("failed to read how many passes may run at once")?;

@@ -11,12 +11,13 @@ use kube::{Client, Config};
 
 use crate::clock::Clock;
 use crate::config::load::{self, Sources};
-use crate::config::{Defaults, FlinkConfig, Interval, options};
+use crate::config::{FlinkConfig, Interval, options};
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
-use crate::namespaces::Shared;
+use crate::namespaces::{Looked, Shared, Stop};
 use crate::observe::Rooms;
 use crate::prometheus::{Prometheus, Token};
+use crate::reload;
 use crate::serve::{self, Health};
 use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, LogFormat};
@@ -69,14 +70,15 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
 }
 
 async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
-    let loaded = load::load(&Sources {
+    let sources = Sources {
         directory: args.conf_dir.clone(),
         overrides: args.conf_override_dir.clone(),
         watch_namespaces: args
             .watch_namespaces
             .clone()
             .filter(|names| !names.trim().is_empty()),
-    })?;
+    };
+    let loaded = load::load(&sources)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -98,7 +100,7 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
     let Interval(refresh) = config.get(&options::RESOURCE_VIEW_REFRESH_INTERVAL)?;
     let stop = shutdown();
     let servers = servers(args, &config, &health, &metrics, &stop).await?;
-    let namespaces = namespaces(&defaults)?;
+    let namespaces = defaults.watched_namespaces()?;
     let shared = Shared {
         client,
         flink,
@@ -106,19 +108,19 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
         rooms: Rooms::refreshed(refresh),
         claim,
         clock,
-        defaults,
+        defaults: defaults.into(),
         metrics,
         health: health.clone(),
     };
-    let mut controllers = tokio::task::JoinSet::new();
-    for namespace in namespaces {
-        shared
-            .look_after(namespace, &mut controllers, stop.clone())
-            .await?;
-    }
+    let mut looked = Looked::none(stop.clone());
+    looked.become_(namespaces, &shared).await?;
     health.set_ready(true);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "flink-operator runs");
-    while controllers.join_next().await.is_some() {}
+    if config.get(&options::DYNAMIC_CONFIG_ENABLED)? {
+        let every = config.get(&options::DYNAMIC_CONFIG_CHECK_INTERVAL)?;
+        reload::watch(sources, every, &shared, &mut looked, stop).await;
+    }
+    looked.ended().await;
     tracing::info!("all passes are done, ending");
     for server in servers {
         server.await??;
@@ -189,10 +191,7 @@ async fn servers(
     Ok(servers)
 }
 
-/// A future, to be cloned, that resolves when the process is asked to end.
-type Stop = futures::future::Shared<futures::future::BoxFuture<'static, ()>>;
-
-/// See [`Stop`].
+/// Resolves when the process is asked to end.
 fn shutdown() -> Stop {
     async {
         let interrupt = tokio::signal::ctrl_c();
@@ -211,11 +210,6 @@ fn shutdown() -> Stop {
     }
     .boxed()
     .shared()
-}
-
-fn namespaces(defaults: &Defaults) -> anyhow::Result<Vec<Option<String>>> {
-    let watched = defaults.watched_namespaces()?;
-    Ok(watched.map_or_else(|| vec![None], |names| names.into_iter().map(Some).collect()))
 }
 
 fn claim(

@@ -12,6 +12,7 @@ use kube::{Api, Client};
 
 use crate::controllers::{self, Scope};
 use crate::deadline::deadline;
+use crate::namespaces::Stop;
 use crate::serve::Health;
 use crate::snapshots::Snapshots;
 use crate::telemetry::Metrics;
@@ -26,6 +27,8 @@ pub struct Watches<'a> {
     pub health: &'a Health,
     /// Counts their failures.
     pub metrics: &'a Metrics,
+    /// Ends them.
+    pub stop: &'a Stop,
 }
 
 impl Watches<'_> {
@@ -76,8 +79,10 @@ impl Watches<'_> {
         mut take_in: impl FnMut(T) + Send + 'static,
     ) {
         let (health, metrics) = (self.health.clone(), self.metrics.clone());
+        let namespace = self.scope.namespace.clone();
         health.watch_begun(kind, tokio::time::Instant::now());
-        tokio::spawn(stream.for_each(move |event| {
+        let end = (health.clone(), self.stop.clone());
+        let all = stream.take_until(end.1).for_each(move |event| {
             match event {
                 Ok(event) => {
                     health.watch_alive(kind);
@@ -85,12 +90,33 @@ impl Watches<'_> {
                 }
                 Err(error) => {
                     metrics.watch_failed(kind);
-                    let now = tokio::time::Instant::now();
-                    health.watch_broken(kind, &error.to_string(), now);
-                    tracing::warn!(%error, "the watch of {kind}s broke");
+                    let (reason, now) = (error.to_string(), tokio::time::Instant::now());
+                    match &namespace {
+                        // One namespace without permission is no reason to start the operator, and so all others,
+                        // again.
+                        Some(_) if is_forbidden(&error) => health.watch_alive(kind),
+                        _ => health.watch_broken(kind, &reason, now),
+                    }
+                    let namespace = namespace.as_deref().unwrap_or("(all)");
+                    tracing::warn!(namespace, %error, "the watch of {kind}s broke");
                 }
             }
             futures::future::ready(())
-        }));
+        });
+        tokio::spawn(async move {
+            all.await;
+            // What is not watched any more cannot be broken.
+            end.0.watch_alive(kind);
+        });
+    }
+}
+
+/// The operator may not see these objects.
+fn is_forbidden(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 403,
+        watcher::Error::WatchError(status) => status.code == 403,
+        _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! What every pass shares.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::act::Actor;
 use crate::config::Defaults;
@@ -10,6 +10,30 @@ use crate::telemetry::Metrics;
 
 use super::retry::Retries;
 
+/// The operator's default configuration, which may change while it runs. Clones share it.
+#[derive(Clone)]
+pub struct SharedDefaults(Arc<RwLock<Arc<Defaults>>>);
+
+impl From<Defaults> for SharedDefaults {
+    fn from(defaults: Defaults) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(defaults))))
+    }
+}
+
+impl SharedDefaults {
+    /// Those in force.
+    pub fn get(&self) -> Arc<Defaults> {
+        let defaults = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&defaults)
+    }
+
+    /// Others from now on.
+    pub fn replace(&self, defaults: Defaults) {
+        let mut present = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *present = Arc::new(defaults);
+    }
+}
+
 /// Shared by all passes. Nothing in it is memory: a restart with an empty context decides the same.
 pub struct Context {
     /// Reads.
@@ -17,7 +41,7 @@ pub struct Context {
     /// Writes.
     pub actor: Actor,
     /// The operator's default configuration, replaced when its files change.
-    pub defaults: RwLock<Arc<Defaults>>,
+    pub defaults: SharedDefaults,
     /// What is counted and timed.
     pub metrics: Metrics,
     /// Delays after failures.
@@ -28,11 +52,16 @@ pub struct Context {
 
 impl Context {
     /// Put the parts together.
-    pub fn new(observer: Observer, actor: Actor, defaults: Defaults, metrics: Metrics) -> Self {
+    pub fn new(
+        observer: Observer,
+        actor: Actor,
+        defaults: SharedDefaults,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             observer,
             actor,
-            defaults: RwLock::new(Arc::new(defaults)),
+            defaults,
             metrics,
             retries: Retries::default(),
             written: Mutex::default(),
@@ -41,9 +70,6 @@ impl Context {
 
     /// The defaults in force.
     pub fn defaults(&self) -> Arc<Defaults> {
-        self.defaults.read().map_or_else(
-            |poisoned| Arc::clone(&poisoned.into_inner()),
-            |defaults| Arc::clone(&defaults),
-        )
+        self.defaults.get()
     }
 }

@@ -13,7 +13,7 @@ mod snapshot;
 /// Selects JobManager Deployments, our own and those of the Java operator.
 pub const JOB_MANAGERS: &str = "component=jobmanager";
 
-pub use context::Context;
+pub use context::{Context, SharedDefaults};
 pub use deployment::run as deployments;
 pub use passes::{Managed, Scope, pass, scoped};
 pub use snapshot::run as snapshots;

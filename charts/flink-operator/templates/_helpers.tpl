@@ -51,6 +51,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ end }}
 {{- if not (contains "kubernetes.operator.health.probe.port" $text) -}}
 kubernetes.operator.health.probe.port: {{ .Values.operatorHealth.port }}
+{{ end }}
+{{- if and .Values.watchNamespaces (not (contains "kubernetes.operator.watched.namespaces" $text)) -}}
+kubernetes.operator.watched.namespaces: {{ join "," .Values.watchNamespaces }}
 {{- end }}
 {{- end }}
 

@@ -311,7 +311,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
         clock,
     };
     let metrics = Metrics::new(&Identity::default()).unwrap();
-    Context::new(observer, actor, Defaults::builtin(), metrics)
+    Context::new(observer, actor, Defaults::builtin().into(), metrics)
 }
 
 fn manifest() -> FlinkDeployment {

@@ -11,6 +11,7 @@
 
 mod definitions;
 mod leader;
+mod namespaces;
 mod process;
 mod proxy;
 mod scale;

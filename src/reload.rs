@@ -1,0 +1,121 @@
+//! Reading the operator's configuration again while it runs.
+//!
+//! The rule: what cannot be read changes nothing; what needs a restart is said to need one. New defaults take
+//! effect for a job when it is next deployed, and cause no upgrade.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::config::load::{self, Sources};
+use crate::config::{Defaults, options};
+use crate::namespaces::{Looked, Shared};
+use crate::telemetry::logs::Chain;
+
+/// Options that are read at start only.
+const AT_START: [&str; 5] = [
+    options::RECONCILE_PARALLELISM.key,
+    options::LABEL_SELECTOR.key,
+    options::LEADER_ELECTION_ENABLED.key,
+    options::LEADER_ELECTION_LEASE_NAME.key,
+    options::HEALTH_PROBE_PORT.key,
+];
+
+/// Read the configuration again every so often until `stop` resolves.
+pub async fn watch(
+    sources: Sources,
+    every: Duration,
+    shared: &Shared,
+    looked: &mut Looked,
+    stop: impl Future<Output = ()>,
+) {
+    tokio::pin!(stop);
+    let mut unread = None;
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        match load::load(&sources) {
+            Ok(loaded) => {
+                unread = None;
+                take_over(loaded.defaults, shared, looked).await;
+            }
+            Err(error) => {
+                let text = Chain(&error).to_string();
+                if unread.as_ref() != Some(&text) {
+                    tracing::warn!("the configuration stays as it is: {text}");
+                }
+                unread = Some(text);
+            }
+        }
+    }
+}
+
+/// Use these defaults from now on.
+async fn take_over(new: Defaults, shared: &Shared, looked: &mut Looked) {
+    let before = shared.defaults.get();
+    if *before == new {
+        return;
+    }
+    let keys = changed(&before, &new);
+    // The beginning of the line is that of the Java operator, for those who wait for it.
+    tracing::info!(
+        "Setting default configuration to {{{}}}",
+        keys.iter().cloned().collect::<Vec<_>>().join(", ")
+    );
+    for key in keys.iter().filter(|key| AT_START.contains(&key.as_str())) {
+        tracing::warn!("{key} has changed, which takes effect when the operator is started again");
+    }
+    let dynamic = new.operator().get(&options::DYNAMIC_NAMESPACES_ENABLED);
+    let names = new.watched_namespaces();
+    shared.defaults.replace(new);
+    match (dynamic, names) {
+        (Ok(true), Ok(names)) => {
+            if let Err(error) = looked.become_(names, shared).await {
+                tracing::error!("{error:#}");
+            }
+        }
+        (Ok(false), Ok(names)) if !looked.is(&names) => tracing::warn!(
+            "the watched namespaces have changed and stay as they are: set {} to true, or start the operator again",
+            options::DYNAMIC_NAMESPACES_ENABLED.key
+        ),
+        (Ok(_), Ok(_)) => {}
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::warn!("the watched namespaces stay as they are: {error}");
+        }
+    }
+}
+
+/// Keys whose values differ.
+fn changed(before: &Defaults, after: &Defaults) -> BTreeSet<String> {
+    let pairs = |defaults: &Defaults| -> BTreeSet<(String, String)> {
+        let all = defaults.operator().iter();
+        all.map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    };
+    let (before, after) = (pairs(before), pairs(after));
+    before
+        .symmetric_difference(&after)
+        .map(|(key, _)| key.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::FlinkConfig;
+
+    fn with(pairs: &[(&str, &str)]) -> Defaults {
+        let config = FlinkConfig::from_iter(pairs.iter().copied());
+        Defaults::builtin().with_config(&config)
+    }
+
+    #[test]
+    fn what_changed_is_named_whether_set_taken_out_or_different() {
+        let before = with(&[("a", "1"), ("b", "1"), ("same", "1")]);
+        let after = with(&[("a", "2"), ("c", "1"), ("same", "1")]);
+        let keys: Vec<String> = changed(&before, &after).into_iter().collect();
+        assert_eq!(keys, ["a", "b", "c"]);
+        assert!(changed(&after, &after).is_empty());
+    }
+}
