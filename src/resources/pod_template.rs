@@ -1,6 +1,8 @@
 //! Pod templates: merging the common one with that of a role, and what the operator adds. One rule:
 //! templates stay JSON, so fields that we do not know reach the pod.
 
+use std::collections::BTreeSet;
+
 use flink_crds::{FlinkDeploymentSpec, Resource, ResourceRequirements};
 use serde_json::{Map, Value, json};
 
@@ -14,7 +16,7 @@ pub const MAIN_CONTAINER: &str = "flink-main-container";
 pub enum Lists {
     /// The first element of one into the first of the other, and so on.
     ByPosition,
-    /// Elements of the same `name`, if all elements of both lists have one; else by position.
+    /// Elements of the same `name`, if all elements of both lists have one of their own; else by position.
     ByName,
 }
 
@@ -138,7 +140,11 @@ fn merge_into(base: &mut Value, over: &Value, lists: Lists) {
 }
 
 fn merge_list(base: &mut Vec<Value>, over: &[Value], lists: Lists) {
-    let named = |list: &[Value]| list.iter().all(|element| name_of(element).is_some());
+    // A name that stands twice names nothing.
+    let named = |list: &[Value]| {
+        let names: Option<BTreeSet<&str>> = list.iter().map(name_of).collect();
+        names.is_some_and(|names| names.len() == list.len())
+    };
     let by_name = lists == Lists::ByName && named(base) && named(over);
     for (position, element) in over.iter().enumerate() {
         let place = if by_name {

@@ -37,6 +37,17 @@ fn the_roles_own_template_wins_over_the_common_one() {
 }
 
 #[test]
+fn a_list_with_a_name_twice_is_merged_by_position() {
+    let (base, over) = (
+        json!([{"name": "a"}]),
+        json!([{"name": "b"}, {"name": "b", "v": 1}]),
+    );
+    let merged = merge(base, &over, Lists::ByName);
+    assert_eq!(merged, over);
+    assert_eq!(merge(merged.clone(), &over, Lists::ByName), merged);
+}
+
+#[test]
 fn lists_are_merged_by_name_if_asked_and_possible() {
     let spec = json!({
         "podTemplate": {"spec": {"containers": [{"name": "a", "v": 1}, {"name": "b"}], "args": ["x", "y"]}},
