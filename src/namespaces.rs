@@ -49,7 +49,7 @@ impl Looked {
     }
 
     /// Whether these are the ones.
-    pub fn is(&self, names: &Option<BTreeSet<String>>) -> bool {
+    pub fn is(&self, names: Option<&BTreeSet<String>>) -> bool {
         self.by_name.keys().eq(wanted(names).iter())
     }
 
@@ -63,7 +63,7 @@ impl Looked {
         shared: &Shared,
     ) -> anyhow::Result<()> {
         let mut outcome = Ok(());
-        let wanted = wanted(&names);
+        let wanted = wanted(names.as_ref());
         self.by_name.retain(|present, _| {
             let stays = wanted.contains(present);
             if !stays {
@@ -106,7 +106,7 @@ impl Looked {
     }
 }
 
-fn wanted(names: &Option<BTreeSet<String>>) -> BTreeSet<Option<String>> {
+fn wanted(names: Option<&BTreeSet<String>>) -> BTreeSet<Option<String>> {
     match names {
         None => BTreeSet::from([None]),
         Some(names) => names.iter().cloned().map(Some).collect(),

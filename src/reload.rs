@@ -75,7 +75,7 @@ async fn take_over(new: Defaults, shared: &Shared, looked: &mut Looked) {
                 tracing::error!("{error:#}");
             }
         }
-        (Ok(false), Ok(names)) if !looked.is(&names) => tracing::warn!(
+        (Ok(false), Ok(names)) if !looked.is(names.as_ref()) => tracing::warn!(
             "the watched namespaces have changed and stay as they are: set {} to true, or start the operator again",
             options::DYNAMIC_NAMESPACES_ENABLED.key
         ),
@@ -106,7 +106,7 @@ mod tests {
     use crate::config::FlinkConfig;
 
     fn with(pairs: &[(&str, &str)]) -> Defaults {
-        let config = FlinkConfig::from_iter(pairs.iter().copied());
+        let config: FlinkConfig = pairs.iter().copied().collect();
         Defaults::builtin().with_config(&config)
     }
 

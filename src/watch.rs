@@ -113,10 +113,11 @@ impl Watches<'_> {
 
 /// The operator may not see these objects.
 fn is_forbidden(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 403,
-        watcher::Error::WatchError(status) => status.code == 403,
-        _ => false,
-    }
+    use kube::Error::Api;
+    use watcher::Error::{InitialListFailed, WatchError, WatchStartFailed};
+    matches!(
+        error,
+        InitialListFailed(Api(status)) | WatchStartFailed(Api(status)) | WatchError(status)
+            if status.code == 403
+    )
 }
