@@ -182,16 +182,28 @@ impl Shared {
         if let Some(namespace) = &scope.namespace {
             self.name_if_missing(namespace).await;
         }
-        if installed {
-            running.spawn(controllers::snapshots(
-                self.client.clone(),
-                scope.clone(),
-                Arc::clone(&context),
-                stop.clone(),
-            ));
-        }
-        let client = self.client.clone();
-        running.spawn(controllers::deployments(client, scope, context, stop));
+        let deployments = controllers::deployments(
+            self.client.clone(),
+            scope.clone(),
+            Arc::clone(&context),
+            stop.clone(),
+        );
+        let snapshots = controllers::snapshots(
+            self.client.clone(),
+            scope.clone(),
+            Arc::clone(&context),
+            stop,
+        );
+        running.spawn(async move {
+            if installed {
+                tokio::join!(deployments, snapshots);
+            } else {
+                deployments.await;
+            }
+            if let Some(namespace) = &scope.namespace {
+                context.metrics.forget_namespace(namespace);
+            }
+        });
         Ok(())
     }
 

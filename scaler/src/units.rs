@@ -143,6 +143,23 @@ impl Capacity {
     }
 }
 
+/// How many whole ones this many are: what fits in a quota or on a node.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast of a float stays within the range of the integer"
+)]
+pub fn whole(value: f64) -> u32 {
+    // 0.3 of a CPU three times are a hair more than 0.9.
+    (value * (1.0 + 1e-9)).floor() as u32
+}
+
+/// Bytes as a number to reckon with.
+#[expect(clippy::cast_precision_loss, reason = "sizes are below 2^53")]
+pub fn float(bytes: u64) -> f64 {
+    bytes as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use flink_scaler::units::{float, whole};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod, ResourceQuota};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -300,21 +301,6 @@ impl Left {
         .reduce(f64::min)
         .map(whole)
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a cast of a float stays within the range of the integer"
-)]
-fn whole(value: f64) -> u32 {
-    // 0.3 of a CPU three times are a hair more than 0.9.
-    (value * (1.0 + 1e-9)).floor() as u32
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sizes are below 2^53")]
-fn float(bytes: u64) -> f64 {
-    bytes as f64
 }
 
 #[cfg(test)]

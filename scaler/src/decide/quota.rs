@@ -11,6 +11,7 @@ use crate::{
     memory::slots_after,
     reason::{Block, Limit, VertexReason},
     settings::{Profile, Settings},
+    units::{float, whole},
     verdict::{TaskManagers, VertexVerdict},
 };
 
@@ -191,19 +192,4 @@ fn amount(what: &str, value: f64) -> String {
     } else {
         format!("{value}")
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a cast of a float stays within the range of the integer"
-)]
-fn whole(value: f64) -> u32 {
-    // 0.3 of a CPU three times are a hair more than 0.9.
-    (value * (1.0 + 1e-9)).floor() as u32
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sizes are below 2^53")]
-fn float(bytes: u64) -> f64 {
-    bytes as f64
 }

@@ -205,6 +205,14 @@ impl Fleet {
         self.resources.insert(resource.clone(), facts);
     }
 
+    /// The resources of a namespace.
+    pub fn of_namespace(&self, namespace: &str) -> Vec<Resource> {
+        let all = self.resources.keys();
+        all.filter(|resource| resource.namespace == namespace)
+            .cloned()
+            .collect()
+    }
+
     /// Removes a resource; whether it was the last of its kind in its namespace.
     pub fn forget(&mut self, resource: &Resource) -> bool {
         self.resources.remove(resource);

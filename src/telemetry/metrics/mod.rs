@@ -189,6 +189,14 @@ impl Metrics {
         self.inner.book.with(|fleet| fleet.set(resource, facts));
     }
 
+    /// Nobody looks after this namespace any more: its series end.
+    pub fn forget_namespace(&self, namespace: &str) {
+        let resources = self.inner.book.with(|fleet| fleet.of_namespace(namespace));
+        for resource in &resources {
+            self.forget(resource);
+        }
+    }
+
     /// The resource is gone, and with it every series that names it.
     pub fn forget(&self, resource: &Resource) {
         lock(&self.inner.tracks).remove(resource);

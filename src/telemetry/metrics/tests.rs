@@ -150,6 +150,18 @@ fn no_series_survives_its_resource() {
 }
 
 #[test]
+fn no_series_survives_the_namespace_it_is_in() {
+    let metrics = metrics();
+    use_everything(&metrics);
+    let elsewhere = Resource::new(ResourceType::FlinkDeployment, "garden", "one");
+    metrics.set_resource(&elsewhere, deployment("STABLE"), at(0));
+    metrics.forget_namespace("shop");
+    let text = metrics.encode().expect("encodes");
+    assert!(!text.contains("shop"), "{text}");
+    assert!(text.contains("garden"), "{text}");
+}
+
+#[test]
 fn histograms_stay_while_a_neighbour_lives() {
     let metrics = metrics();
     for name in ["one", "two"] {
