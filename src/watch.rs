@@ -5,6 +5,7 @@
 use flink_crds::FlinkStateSnapshot;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::ListParams;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -43,6 +44,19 @@ impl Watches<'_> {
             .modify(|deployment| deployment.metadata.managed_fields = None)
             .reflect(writer);
         self.follow("Deployment", stream, |_| {});
+        store
+    }
+
+    /// Keep Ingresses of clusters in memory.
+    pub fn ingresses(&self) -> Store<Ingress> {
+        let api: Api<Ingress> = controllers::scoped(self.client, self.scope.namespace.as_deref());
+        let (store, writer) = reflector::store();
+        let config = watcher::Config::default().labels("component=ingress");
+        let stream = watcher(api, config)
+            .default_backoff()
+            .modify(|ingress| ingress.metadata.managed_fields = None)
+            .reflect(writer);
+        self.follow("Ingress", stream, |_| {});
         store
     }
 

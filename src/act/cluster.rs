@@ -75,7 +75,11 @@ fn marked(mut job_manager: Object, deploy_id: &str) -> Object {
     job_manager
 }
 
-async fn apply(client: &Client, namespace: &str, object: &Object) -> Result<DynamicObject, Error> {
+pub(super) async fn apply(
+    client: &Client,
+    namespace: &str,
+    object: &Object,
+) -> Result<DynamicObject, Error> {
     let resource = match object.kind {
         Kind::Deployment => GroupVersionKind::gvk("apps", "v1", "Deployment"),
         Kind::Ingress => GroupVersionKind::gvk("networking.k8s.io", "v1", "Ingress"),

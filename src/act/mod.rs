@@ -6,6 +6,7 @@
 mod cluster;
 pub mod events;
 mod ha;
+mod ingress;
 mod job;
 mod metadata;
 mod scaler;
@@ -312,6 +313,8 @@ impl Actor {
             Step::StopWithSavepoint(request) => job::stop(&flink(), request).await,
             Step::Cancel { job } => job::cancel(&flink(), job).await,
             Step::Rescale { job, upper } => job::rescale(&flink(), job, upper).await,
+            Step::ApplyIngress(ingress) => ingress::apply(&self.client, object, ingress).await,
+            Step::DeleteIngress => ingress::delete(&self.client, object).await,
             Step::MakeSnapshot(new) => snapshot::make(&self.client, object, new).await,
             Step::DeleteSnapshot(name) => snapshot::delete(&self.client, object, name).await,
             Step::TakeSnapshot(request) => snapshot::take(&flink(), request).await,

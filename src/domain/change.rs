@@ -115,7 +115,8 @@ pub fn change_of(old: &FlinkDeploymentSpec, new: &FlinkDeploymentSpec) -> Change
         &new.service_account,
     );
     change.field(Upgrade, "flinkVersion", flink_version, &new.flink_version);
-    change.field(Upgrade, "ingress", ingress, &new.ingress);
+    // The Ingress is changed beside the running job.
+    change.field(SpecChange::Ignore, "ingress", ingress, &new.ingress);
     change.field(
         Upgrade,
         "podTemplate",

@@ -82,6 +82,8 @@ pub struct Desired {
     pub deploy_config: FlinkConfig,
     /// Logging files of the pods, by name.
     pub log_files: BTreeMap<String, String>,
+    /// Ingresses are ours to manage.
+    pub manages_ingress: bool,
     /// Those of its labels by which this operator selects what it looks after.
     pub selected_labels: BTreeMap<String, String>,
     /// Settings in force: the deployed spec's, with the user's present operator keys over them.
@@ -168,6 +170,10 @@ impl Desired {
                 defaults,
             )
             .clone(),
+            manages_ingress: defaults
+                .operator()
+                .get(&options::INGRESS_MANAGE)
+                .unwrap_or(true),
             selected_labels: selected(object.labels(), defaults),
             identity,
             spec,

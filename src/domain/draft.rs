@@ -257,13 +257,20 @@ impl Draft {
 
     /// The recorded spec, changed in place of the old text.
     pub fn rewrite(&mut self, change: impl FnOnce(&mut flink_crds::JobSpec)) {
+        self.rewrite_spec(|spec| {
+            if let Some(job) = &mut spec.job {
+                change(job);
+            }
+        });
+    }
+
+    /// The recorded spec, changed in place of the old text.
+    pub fn rewrite_spec(&mut self, change: impl FnOnce(&mut FlinkDeploymentSpec)) {
         let Some(recorded) = self.deployed() else {
             return;
         };
         let mut spec = recorded.spec().clone();
-        if let Some(job) = &mut spec.job {
-            change(job);
-        }
+        change(&mut spec);
         let text = recorded::write(&spec, recorded.first_deployment());
         self.status
             .reconciliation_status
@@ -311,6 +318,15 @@ impl Draft {
         {
             info.replicas = i32::try_from(count).ok();
         }
+    }
+
+    /// What is recorded has run well.
+    pub fn is_proven(&self) -> bool {
+        let stable = recorded::last_stable(&self.status);
+        let deployed = self.deployed();
+        stable
+            .zip(deployed)
+            .is_some_and(|(stable, deployed)| stable.same_as(&deployed))
     }
 
     /// Mark what is recorded as proven.

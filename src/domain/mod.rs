@@ -32,8 +32,8 @@ pub use freeze::{FREEZE, Freeze};
 pub use lifecycle::lifecycle_of;
 pub use memory::TaskManager;
 pub use observed::{
-    Checkpoints, ClusterInfo, FreshIds, HaMetadata, Job, JobManager, Need, Needs, Observed,
-    PodFailure, Pods, SavepointProgress, ScalerView, Vertex,
+    Checkpoints, ClusterInfo, FreshIds, HaMetadata, IngressView, Job, JobManager, Need, Needs,
+    Observed, PodFailure, Pods, SavepointProgress, ScalerView, Vertex,
 };
 pub use plan::{
     Announcement, ClusterAddress, Component, Deployment, NewSnapshot, Plan, Reason,

@@ -28,6 +28,8 @@ pub struct Observed {
     pub ha: Sighting<HaMetadata>,
     /// The recorded savepoint operation; read while one is pending.
     pub savepoint: Sighting<SavepointProgress>,
+    /// The Ingress of the cluster.
+    pub ingress: Sighting<IngressView>,
     /// Snapshot resources of the job; `Absent` where their kind is not installed.
     pub snapshots: Sighting<Vec<SnapshotView>>,
     /// The recorded request for a snapshot that is no resource; read while one is recorded.
@@ -58,6 +60,7 @@ impl Observed {
             jobs: Sighting::Unknown("there is no JobManager".to_owned()),
             ha: Sighting::Absent,
             savepoint: Sighting::not_read(),
+            ingress: Sighting::Absent,
             snapshots: Sighting::Seen(Vec::new()),
             snapshot: Sighting::not_read(),
             checkpoints: Sighting::not_read(),
@@ -115,6 +118,15 @@ pub struct JobManager {
     pub accompanied: bool,
     /// The Deployment controller could not make pods: reason and message.
     pub replica_failure: Option<(String, String)>,
+}
+
+/// The Ingress of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IngressView {
+    /// It belongs to this `FlinkDeployment`.
+    pub ours: bool,
+    /// What it was made from; absent on those of the Java operator.
+    pub mark: Option<String>,
 }
 
 /// Pods of one Flink cluster.

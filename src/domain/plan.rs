@@ -11,6 +11,7 @@ use flink_scaler::{DecisionLog, History, JobGraph, Verdict, VertexId, Window};
 
 use super::snapshot::SnapshotRequest;
 use crate::config::FlinkConfig;
+use crate::resources::Object;
 
 /// The outcome of deciding about one resource once.
 #[derive(Clone, Debug)]
@@ -76,6 +77,10 @@ pub enum Step {
     KeepScaler(Box<ScalerMemory>),
     /// Forget all that the autoscaler knows.
     ForgetScaler,
+    /// Make or change the Ingress.
+    ApplyIngress(Box<Object>),
+    /// Delete the Ingress.
+    DeleteIngress,
     /// Make a snapshot resource; one that is there is fine.
     MakeSnapshot(Box<NewSnapshot>),
     /// Delete a snapshot resource.
@@ -209,6 +214,7 @@ pub enum Reason {
     CheckpointError,
     SnapshotAbandoned,
     SnapshotRemoved,
+    IngressManagement,
     Scaling,
     ScalingReport,
     ScalingConflict,
@@ -286,6 +292,8 @@ impl fmt::Display for Step {
             Self::KeepScaler(memory) if memory.store => f.write_str("StoreScaler"),
             Self::KeepScaler(_) => f.write_str("KeepScaler"),
             Self::ForgetScaler => f.write_str("ForgetScaler"),
+            Self::ApplyIngress(ingress) => write!(f, "ApplyIngress {}", ingress.name),
+            Self::DeleteIngress => f.write_str("DeleteIngress"),
             Self::MakeSnapshot(snapshot) => write!(f, "MakeSnapshot {}", snapshot.name),
             Self::DeleteSnapshot(name) => write!(f, "DeleteSnapshot {name}"),
             Self::TakeSnapshot(request) => request.fmt(f),

@@ -11,6 +11,7 @@ use flink_crds::{
 
 use super::recorded::Recorded;
 use crate::config::{ConfigError, FlinkConfig, Memory, flink, options};
+use crate::resources::{OwnerRef, ingress};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,15 @@ impl Findings {
     }
 }
 
+fn ingress_template(findings: &mut Findings, name: &str, spec: &FlinkDeploymentSpec) {
+    let Some(ingress) = &spec.ingress else { return };
+    let owner = OwnerRef::managing("FlinkDeployment", name, "");
+    // The namespace cannot make it wrong.
+    if let Err(error) = ingress::build(("namespace", name), ingress, name, 0, &owner) {
+        findings.0.push(Violation::from(&error));
+    }
+}
+
 /// Check `spec` against the rules, its effective configuration and what is deployed.
 pub fn validate(
     name: &str,
@@ -78,6 +88,7 @@ pub fn validate(
     );
     forbidden_keys(&mut findings, spec);
     log_configuration(&mut findings, spec);
+    ingress_template(&mut findings, name, spec);
     operator_options(&mut findings, config);
     if let Some(job) = &spec.job {
         job_rules(&mut findings, spec, job, config);
@@ -435,20 +446,24 @@ impl From<&flink_scaler::SettingsError> for Violation {
 
 impl From<&ConfigError> for Violation {
     fn from(error: &ConfigError) -> Self {
-        let (path, advice) = match error {
+        let (path, message, advice) = match error {
             ConfigError::Invalid { key, .. } | ConfigError::Missing { key, .. } => (
                 format!("spec.flinkConfiguration[{key}]"),
+                error.to_string(),
                 "Correct the value.",
             ),
             ConfigError::Overlap { shorter, .. } => (
                 format!("spec.flinkConfiguration[{shorter}]"),
+                error.to_string(),
                 "Remove one of the two keys.",
             ),
-            ConfigError::Field { path, .. } => (path.clone(), "Correct the field."),
+            ConfigError::Field { path, problem } => {
+                (path.clone(), problem.clone(), "Correct the field.")
+            }
         };
         Self {
             path,
-            message: error.to_string(),
+            message,
             advice: advice.to_owned(),
             unsupported_version: false,
         }

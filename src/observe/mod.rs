@@ -4,6 +4,7 @@
 
 mod health;
 mod hpa;
+mod ingress;
 mod job_manager;
 mod pods;
 mod rest;
@@ -19,6 +20,7 @@ pub use sample::{JobReading, Unread, from_prometheus, sample};
 use flink_crds::{FlinkDeployment, FlinkDeploymentStatus};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Service};
+use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{Api, ListParams};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
@@ -41,6 +43,8 @@ pub struct Observer {
     pub flink: FlinkRest,
     /// JobManager Deployments as last seen by a watch; good enough while nothing changes.
     pub deployments: Option<Store<Deployment>>,
+    /// Ingresses of clusters as last seen by a watch.
+    pub ingresses: Option<Store<Ingress>>,
     /// Snapshots, by the job they are of.
     pub snapshots: Snapshots,
     /// HorizontalPodAutoscalers, as far as they matter.
@@ -69,12 +73,14 @@ impl Observer {
         let identity = &desired.identity;
         observed.snapshots = self.snapshots.of(&identity.namespace, &identity.name);
         let needs_live = needs.contains(&Need::Pods) || needs.contains(&Need::Ha);
-        let (job_manager, pods, ha, hpa) = tokio::join!(
+        let (job_manager, pods, ha, hpa, ingress) = tokio::join!(
             self.job_manager(object, needs_live),
             self.pods(object, needs),
             self.ha(object, needs),
             self.hpa(object, needs),
+            self.ingress(object, desired),
         );
+        observed.ingress = ingress;
         observed.hpa = hpa;
         observed.job_manager = job_manager;
         observed.pods = pods;

@@ -40,19 +40,35 @@ pub fn build(
     }
     let mut labels: Labels = spec.labels.clone().unwrap_or_default();
     labels.insert("component".into(), "ingress".into());
+    let mut annotations = spec.annotations.clone().unwrap_or_default();
+    let content = Value::Object(content);
+    let mark = digest(&json!([&labels, &annotations, &content]).to_string());
+    annotations.insert(MARK.into(), mark);
     let meta = Meta {
         namespace,
         name: names::ingress(name),
         labels,
-        annotations: spec.annotations.clone().unwrap_or_default(),
+        annotations,
         owner,
     };
-    Ok(Object::new(
-        Kind::Ingress,
-        meta,
-        "spec",
-        Value::Object(content),
-    ))
+    Ok(Object::new(Kind::Ingress, meta, "spec", content))
+}
+
+/// Annotation by which an Ingress is recognised as what the spec now asks for, whatever others add to it.
+pub const MARK: &str = "flinkdeployment.flink.apache.org/ingress";
+
+/// The mark of an Ingress that was built here.
+pub fn mark_of(ingress: &Object) -> Option<&str> {
+    let annotations = ingress.body.get("metadata")?.get("annotations")?;
+    annotations.get(MARK)?.as_str()
+}
+
+/// A short text that differs if the text does: FNV-1a, the same in every version of the program.
+fn digest(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
 }
 
 /// Where an Ingress listens.
@@ -185,12 +201,15 @@ mod tests {
         .unwrap();
         let owner = OwnerRef::managing("FlinkDeployment", "c", "u");
         let ingress = build(("ns", "c"), &spec, "c-blue", 8081, &owner).unwrap();
+        let other = build(("ns", "c"), &spec, "c-green", 8081, &owner).unwrap();
+        assert_ne!(mark_of(&ingress), mark_of(&other));
+        let mark = mark_of(&ingress).unwrap();
         let expected = json!({
             "apiVersion": "networking.k8s.io/v1",
             "kind": "Ingress",
             "metadata": {
                 "name": "c", "namespace": "ns",
-                "annotations": {"a": "1"},
+                "annotations": {"a": "1", MARK: mark},
                 "labels": {"b": "2", "component": "ingress"},
                 "ownerReferences": [{
                     "apiVersion": "flink.apache.org/v1beta1", "kind": "FlinkDeployment", "name": "c",

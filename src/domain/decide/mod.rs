@@ -5,6 +5,7 @@
 
 mod delete;
 mod deploy;
+mod ingress;
 mod needs;
 mod pending;
 mod recover;
@@ -35,6 +36,9 @@ pub fn decide(desired: &Desired, status: &FlinkDeploymentStatus, observed: &Obse
     let mut draft = Draft::from(status);
     concerns(&mut draft, desired, observed);
     if !desired.identity.deleting {
+        if draft.deployed().is_some() {
+            ingress::keep(&mut draft, desired, observed);
+        }
         snapshots::proceed(&mut draft, desired, observed);
     }
     if draft.status.observed_generation != status.observed_generation {
@@ -103,6 +107,11 @@ fn refuse(draft: &mut Draft, desired: &Desired) -> bool {
 fn advise(draft: &mut Draft, desired: &Desired) {
     for text in &desired.advice {
         draft.warn(Component::Operator, Reason::UnknownConfiguration, text);
+    }
+    if !desired.manages_ingress && desired.spec.ingress.is_some() {
+        let text = "spec.ingress is set, and this operator manages no Ingresses \
+                    (kubernetes.operator.ingress.manage: false)";
+        draft.warn(Component::Operator, Reason::IngressManagement, text);
     }
 }
 

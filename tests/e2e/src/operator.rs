@@ -80,8 +80,9 @@ impl Launch {
         self
     }
 
-    /// Start it.
+    /// Start it, with a log of its own: what an earlier run said is not there.
     pub fn start(self) -> Operator {
+        File::create(&self.log).expect("a log file");
         let process = self.spawn();
         Operator {
             process,

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use flink_crds::{FlinkDeployment, FlinkDeploymentSpec, FlinkJobState};
 use flink_operator::config::Defaults;
 use flink_operator::domain::{
-    Checkpoints, Desired, FINALIZER, HaMetadata, Job, JobManager, Observed, PodFailure, Pods,
-    SavepointProgress, Sighting, Step, Vertex, decide, needs,
+    Checkpoints, Desired, FINALIZER, HaMetadata, IngressView, Job, JobManager, Observed,
+    PodFailure, Pods, SavepointProgress, Sighting, Step, Vertex, decide, needs,
 };
+use flink_operator::resources::ingress::mark_of;
 use flink_scaler::History;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ use super::snapshots::{recorded, snapshot, snapshots};
 pub struct Stage {
     object: FlinkDeployment,
     observed: Observed,
+    /// Of the Ingress that was last applied.
+    ingress_mark: Option<String>,
     passes: u64,
 }
 
@@ -37,6 +40,7 @@ impl Default for Stage {
         Self {
             object,
             observed: Observed::nothing(now),
+            ingress_mark: None,
             passes: 0,
         }
     }
@@ -116,6 +120,7 @@ impl Stage {
                 "job" => self.observed.jobs = self.jobs(how)?,
                 "ha" => self.observed.ha = ha(how)?,
                 "savepoint" => self.observed.savepoint = savepoint(how)?,
+                "ingress" => self.observed.ingress = self.ingress(how)?,
                 "snapshots" => self.observed.snapshots = snapshots(how, self.observed.now)?,
                 "snapshot" => self.observed.snapshot = snapshot(how)?,
                 "checkpoints" => self.observed.checkpoints = checkpoints(how, self.observed.now)?,
@@ -194,6 +199,24 @@ impl Stage {
                 ..base
             }),
             other => return Err(format!("unknown JobManager {other:?}")),
+        })
+    }
+
+    /// `absent`, `unknown`, `foreign`, `java`, or `as-asked`: what the last step made.
+    fn ingress(&self, how: &str) -> Result<Sighting<IngressView>, String> {
+        let ours = |mark: Option<&str>| {
+            Sighting::Seen(IngressView {
+                ours: true,
+                mark: mark.map(str::to_owned),
+            })
+        };
+        Ok(match how {
+            "absent" => Sighting::Absent,
+            "unknown" => Sighting::Unknown("Ingresses cannot be listed".to_owned()),
+            "foreign" => Sighting::Seen(IngressView::default()),
+            "java" => ours(None),
+            "as-asked" => ours(self.ingress_mark.as_deref()),
+            other => return Err(format!("unknown Ingress {other:?}")),
         })
     }
 
@@ -297,6 +320,11 @@ impl Stage {
                 view.history = memory.history.clone();
             }
         }
+        for step in &plan.steps {
+            if let Step::ApplyIngress(object) = step {
+                self.ingress_mark = mark_of(object).map(str::to_owned);
+            }
+        }
         if let Some(after) = plan.afterwards.as_deref().and_then(recorded) {
             let _ = writeln!(out, "afterwards {after}");
         }
@@ -367,6 +395,9 @@ fn apply(spec: &mut Value, key: &str, value: &str) {
         "restart" => "/restartNonce",
         "version" => "/flinkVersion",
         "image" => "/image",
+        "ingress" => "/ingress/template",
+        "ingress-class" => "/ingress/className",
+        "no-ingress" => "/ingress",
         "replicas" => "/taskManager/replicas",
         "account" => "/serviceAccount",
         "memory" => "/taskManager/resource/memory",
@@ -405,15 +436,11 @@ fn apply(spec: &mut Value, key: &str, value: &str) {
 }
 
 fn set(spec: &mut Value, path: &str, value: Value) {
-    let (parent, key) = path.rsplit_once('/').expect("a path with a slash");
-    let parent = if parent.is_empty() {
-        Some(spec)
-    } else {
-        spec.pointer_mut(parent)
-    };
-    if let Some(Value::Object(map)) = parent {
-        map.insert(key.to_owned(), value);
-    }
+    let place = path
+        .split('/')
+        .skip(1)
+        .fold(spec, |place, key| &mut place[key]);
+    *place = value;
 }
 
 fn pods(how: &str, now: Timestamp) -> Result<Sighting<Pods>, String> {

@@ -298,6 +298,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
         client: client.clone(),
         flink: flink.clone(),
         deployments: None,
+        ingresses: None,
         snapshots: Snapshots::default(),
         hpas: Hpas::default(),
         memories: memories.clone(),

@@ -10,6 +10,7 @@
 )]
 
 mod definitions;
+mod ingress;
 mod leader;
 mod namespaces;
 mod process;
