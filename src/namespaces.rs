@@ -32,13 +32,13 @@ use crate::watch::Watches;
 pub type Stop = futures::future::Shared<BoxFuture<'static, ()>>;
 
 /// The namespaces that are looked after; `None` is all of them.
-pub struct Looked {
+pub struct Watched {
     by_name: BTreeMap<Option<String>, oneshot::Sender<()>>,
     running: JoinSet<()>,
     stop: Stop,
 }
 
-impl Looked {
+impl Watched {
     /// None yet; all end when `stop` resolves.
     pub fn none(stop: Stop) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Looked {
     /// are left as they are.
     ///
     /// One that cannot be looked after does not keep the others from it; the first such error is returned.
-    pub async fn become_(
+    pub async fn switch_to(
         &mut self,
         names: Option<BTreeSet<String>>,
         shared: &Shared,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::config::load::{self, Sources};
 use crate::config::{Defaults, options};
-use crate::namespaces::{Looked, Shared};
+use crate::namespaces::{Shared, Watched};
 use crate::telemetry::logs::Chain;
 
 /// Options that are read at start only.
@@ -25,7 +25,7 @@ pub async fn watch(
     sources: Sources,
     every: Duration,
     shared: &Shared,
-    looked: &mut Looked,
+    watched: &mut Watched,
     stop: impl Future<Output = ()>,
 ) {
     tokio::pin!(stop);
@@ -38,7 +38,7 @@ pub async fn watch(
         match load::load(&sources) {
             Ok(loaded) => {
                 unread = None;
-                take_over(loaded.defaults, shared, looked).await;
+                take_over(loaded.defaults, shared, watched).await;
             }
             Err(error) => {
                 let text = Chain(&error).to_string();
@@ -52,7 +52,7 @@ pub async fn watch(
 }
 
 /// Use these defaults from now on.
-async fn take_over(new: Defaults, shared: &Shared, looked: &mut Looked) {
+async fn take_over(new: Defaults, shared: &Shared, watched: &mut Watched) {
     let before = shared.defaults.get();
     if *before == new {
         return;
@@ -71,11 +71,11 @@ async fn take_over(new: Defaults, shared: &Shared, looked: &mut Looked) {
     shared.defaults.replace(new);
     match (dynamic, names) {
         (Ok(true), Ok(names)) => {
-            if let Err(error) = looked.become_(names, shared).await {
+            if let Err(error) = watched.switch_to(names, shared).await {
                 tracing::error!("{error:#}");
             }
         }
-        (Ok(false), Ok(names)) if !looked.is(names.as_ref()) => tracing::warn!(
+        (Ok(false), Ok(names)) if !watched.is(names.as_ref()) => tracing::warn!(
             "the watched namespaces have changed and stay as they are: set {} to true, or start the operator again",
             options::DYNAMIC_NAMESPACES_ENABLED.key
         ),

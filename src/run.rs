@@ -14,7 +14,7 @@ use crate::config::load::{self, Sources};
 use crate::config::{FlinkConfig, Interval, options};
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
-use crate::namespaces::{Looked, Shared, Stop};
+use crate::namespaces::{Shared, Stop, Watched};
 use crate::observe::Rooms;
 use crate::prometheus::{Prometheus, Token};
 use crate::reload;
@@ -112,15 +112,15 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
         metrics,
         health: health.clone(),
     };
-    let mut looked = Looked::none(stop.clone());
-    looked.become_(namespaces, &shared).await?;
+    let mut watched = Watched::none(stop.clone());
+    watched.switch_to(namespaces, &shared).await?;
     health.set_ready(true);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "flink-operator runs");
     if config.get(&options::DYNAMIC_CONFIG_ENABLED)? {
         let every = config.get(&options::DYNAMIC_CONFIG_CHECK_INTERVAL)?;
-        reload::watch(sources, every, &shared, &mut looked, stop).await;
+        reload::watch(sources, every, &shared, &mut watched, stop).await;
     }
-    looked.ended().await;
+    watched.ended().await;
     tracing::info!("all passes are done, ending");
     for server in servers {
         server.await??;

@@ -63,7 +63,7 @@ impl Draft {
     }
 
     /// The snapshot is in this state from now on.
-    pub fn become_(&mut self, state: SnapshotState) {
+    pub fn enter(&mut self, state: SnapshotState) {
         self.status.state = Some(state);
         if state.is_terminal() {
             self.status.result_timestamp = Some(self.now.to_string());

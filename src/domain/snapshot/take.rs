@@ -32,7 +32,7 @@ pub fn decide(draft: &mut Draft, snapshot: &FlinkStateSnapshot, observed: &Snaps
 }
 
 fn wanted(draft: &mut Draft, snapshot: &FlinkStateSnapshot, observed: &SnapshotObserved) {
-    draft.become_(SnapshotState::TriggerPending);
+    draft.enter(SnapshotState::TriggerPending);
     draft.status.failures.get_or_insert_default();
     let spec = &snapshot.spec;
     if let Some(savepoint) = &spec.savepoint
@@ -121,7 +121,7 @@ fn ask(
                     of the job";
         return failed(draft, snapshot, observed, text, false);
     }
-    draft.become_(SnapshotState::InProgress);
+    draft.enter(SnapshotState::InProgress);
     draft.status.trigger_id = Some(observed.fresh_trigger.clone());
     draft.status.trigger_timestamp = Some(observed.now.to_string());
     draft.status.result_timestamp = None;
@@ -271,22 +271,22 @@ pub fn failed(
         limit < 0 || failures <= limit
     };
     if retry {
-        draft.become_(SnapshotState::TriggerPending);
+        draft.enter(SnapshotState::TriggerPending);
         draft.status.result_timestamp = Some(observed.now.to_string());
         draft.wait(Waiting::Backoff(text), backoff(failures));
     } else {
-        draft.become_(SnapshotState::Failed);
+        draft.enter(SnapshotState::Failed);
     }
 }
 
 /// The spec can never be carried out.
 fn wrong(draft: &mut Draft, text: &str) {
     draft.warn(Component::Snapshot, Reason::ValidationError, text);
-    draft.become_(SnapshotState::Failed);
+    draft.enter(SnapshotState::Failed);
 }
 
 fn completed(draft: &mut Draft, path: Option<String>) {
-    draft.become_(SnapshotState::Completed);
+    draft.enter(SnapshotState::Completed);
     draft.status.path = path;
     draft.status.error = None;
 }
@@ -302,5 +302,5 @@ pub fn abandon(draft: &mut Draft, snapshot: &FlinkStateSnapshot, why: &str) {
         snapshot.name_any(),
     );
     draft.warn(Component::Snapshot, Reason::SnapshotAbandoned, &text);
-    draft.become_(SnapshotState::Abandoned);
+    draft.enter(SnapshotState::Abandoned);
 }
