@@ -5,7 +5,7 @@
 //!
 //! | what | how much |
 //! | --- | --- |
-//! | the sources read less | less than 0.9 of what they read before and are still asked for, and fall behind |
+//! | the sources read less, with more subtasks | less than 0.9 of what they read before and are still asked for, and fall behind |
 //! | the job starts again and again | [`RESTARTS`] times |
 //! | memory is short | after fewer subtasks |
 //! | nothing is gained | by a second try |
@@ -110,9 +110,14 @@ impl Context<'_> {
         Some(block.to_string())
     }
 
-    /// Sources that read less than before and than they are asked for.
+    /// Sources that read less than before and than they are asked for, although there are more subtasks. With fewer the
+    /// load may have fallen as well, and where it has not, they are scaled up like any others.
     fn slower(&self, now: Flow) -> Option<String> {
-        let before = self.watched()?.watch.before?;
+        let last = self.watched()?;
+        let before = last.watch.before?;
+        if !last.vertices.values().any(|change| change.to > change.from) {
+            return None;
+        }
         let possible = before.read.min(now.asked);
         let (read, asked) = (now.read.get(), now.asked.get());
         (read < LESS * possible.get() && read < BEHIND * asked).then(|| {
