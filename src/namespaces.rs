@@ -157,12 +157,13 @@ impl Shared {
         };
         let snapshots = Snapshots::default();
         let installed = watches.snapshots(&snapshots).await;
+        let manages_ingresses = self.defaults.get().manages_ingresses();
         let memories = ScalerMemories::default();
         let observer = Observer {
             client: self.client.clone(),
             flink: self.flink.clone(),
             deployments: Some(watches.job_managers()),
-            ingresses: self.manages_ingresses().then(|| watches.ingresses()),
+            ingresses: manages_ingresses.then(|| watches.ingresses()),
             snapshots,
             hpas: Hpas::default(),
             prometheus: self.prometheus.clone(),
@@ -206,15 +207,6 @@ impl Shared {
             }
         });
         Ok(())
-    }
-
-    /// Whether Ingresses are ours to manage; without, the operator needs no rights on them.
-    fn manages_ingresses(&self) -> bool {
-        let defaults = self.defaults.get();
-        defaults
-            .operator()
-            .get(&options::INGRESS_MANAGE)
-            .unwrap_or(true)
     }
 
     /// A namespace that does not exist is looked after once it is made; people should know.

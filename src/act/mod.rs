@@ -18,7 +18,9 @@ use std::fmt::Debug;
 use flink_crds::FlinkDeployment;
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
+use kube::core::object::HasStatus;
 use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::Clock;
@@ -212,14 +214,9 @@ impl Actor {
         plan: &Plan,
         written: &mut Option<String>,
     ) -> Result<(), Error> {
-        self.claim.check()?;
-        *written = status::write(&self.client, object, &plan.status).await?;
-        if written.is_none() && plan.steps.iter().any(Step::writes) {
-            self.still_current(object).await?;
-        }
-        for announcement in &plan.events {
-            self.announce(object, announcement).await;
-        }
+        let writes = plan.steps.iter().any(Step::writes);
+        self.record(object, (&plan.status, writes), &plan.events, written)
+            .await?;
         for step in &plan.steps {
             self.claim.check()?;
             if step.writes() && !step.repeats() {
@@ -228,14 +225,36 @@ impl Actor {
             self.take(object, plan, step).await?;
         }
         if let Some(afterwards) = &plan.afterwards {
-            let mut present = object.clone();
-            present.status = Some(plan.status.clone());
-            if written.is_some() {
-                present.metadata.resource_version.clone_from(written);
-            }
+            let present = as_recorded(object, &plan.status, written.as_ref());
             if let Some(version) = status::write(&self.client, &present, afterwards).await? {
                 *written = Some(version);
             }
+        }
+        Ok(())
+    }
+
+    /// What comes before the steps of a plan: its status is written, or where nothing differs and steps would
+    /// follow, the object is still the one that was looked at; then people are told.
+    async fn record<K>(
+        &self,
+        object: &K,
+        (status, steps): (&K::Status, bool),
+        events: &[Announcement],
+        written: &mut Option<String>,
+    ) -> Result<(), Error>
+    where
+        K: Kind + HasStatus,
+        K::Status: PartialEq + Serialize,
+    {
+        self.claim.check()?;
+        let version = status::write(&self.client, object, status).await?;
+        if version.is_some() {
+            *written = version;
+        } else if steps {
+            self.still_current(object).await?;
+        }
+        for announcement in events {
+            self.announce(object, announcement).await;
         }
         Ok(())
     }
@@ -250,11 +269,7 @@ impl Actor {
     ) {
         let message = Chain(error).to_string();
         let status = with_error(&plan.status, "Error", &message);
-        let mut present = object.clone();
-        present.status = Some(plan.status.clone());
-        if written.is_some() {
-            present.metadata.resource_version.clone_from(written);
-        }
+        let present = as_recorded(object, &plan.status, written.as_ref());
         if present.status.as_ref() == Some(&status) {
             return;
         }
@@ -345,4 +360,18 @@ impl Actor {
         self.memories.put(&namespace, &name, remembered);
         Ok(())
     }
+}
+
+/// The object after its status was recorded, at the version that was written.
+fn as_recorded<K>(object: &K, status: &K::Status, written: Option<&String>) -> K
+where
+    K: Kind + HasStatus,
+    K::Status: Clone,
+{
+    let mut present = object.clone();
+    *present.status_mut() = Some(status.clone());
+    if let Some(version) = written {
+        present.meta_mut().resource_version = Some(version.clone());
+    }
+    present
 }

@@ -8,7 +8,7 @@ use flink_crds::{FlinkDeployment, FlinkStateSnapshot};
 use kube::api::{Api, DeleteParams, PostParams};
 use kube::{Client, ResourceExt};
 
-use super::{Actor, Error, Outcome, metadata, status};
+use super::{Actor, Error, Outcome, as_recorded, metadata};
 use crate::deadline::deadline;
 use crate::domain::NewSnapshot;
 use crate::domain::snapshot::{
@@ -41,14 +41,7 @@ impl Actor {
         }
         let cause = Chain(&error).to_string();
         let failed = snapshot::refused(object, plan, observed, &cause);
-        let mut present = object.clone();
-        present.status = Some(plan.status.clone());
-        if outcome.written.is_some() {
-            present
-                .metadata
-                .resource_version
-                .clone_from(&outcome.written);
-        }
+        let present = as_recorded(object, &plan.status, outcome.written.as_ref());
         let recorded = self.carry_snapshot(&present, &failed, &mut outcome.written);
         outcome.error = recorded.await.err();
         outcome
@@ -60,16 +53,9 @@ impl Actor {
         plan: &SnapshotPlan,
         written: &mut Option<String>,
     ) -> Result<(), Error> {
-        self.claim.check()?;
-        let version = status::write(&self.client, object, &plan.status).await?;
-        if version.is_some() {
-            *written = version;
-        } else if !plan.steps.is_empty() {
-            self.still_current(object).await?;
-        }
-        for announcement in &plan.events {
-            self.announce(object, announcement).await;
-        }
+        let steps = !plan.steps.is_empty();
+        self.record(object, (&plan.status, steps), &plan.events, written)
+            .await?;
         for step in &plan.steps {
             self.claim.check()?;
             if !matches!(step, SnapshotStep::Label(_)) {

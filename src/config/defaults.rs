@@ -135,6 +135,11 @@ impl Defaults {
         config
     }
 
+    /// Whether Ingresses are ours to manage; without, the operator needs no rights on them.
+    pub fn manages_ingresses(&self) -> bool {
+        self.config.get(&options::INGRESS_MANAGE).unwrap_or(true)
+    }
+
     /// The namespaces to watch; `None` for all of them.
     pub fn watched_namespaces(&self) -> Result<Option<BTreeSet<String>>, ConfigError> {
         let text = self.config.get(&options::WATCHED_NAMESPACES)?;

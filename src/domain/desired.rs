@@ -170,10 +170,7 @@ impl Desired {
                 defaults,
             )
             .clone(),
-            manages_ingress: defaults
-                .operator()
-                .get(&options::INGRESS_MANAGE)
-                .unwrap_or(true),
+            manages_ingress: defaults.manages_ingresses(),
             selected_labels: selected(object.labels(), defaults),
             identity,
             spec,

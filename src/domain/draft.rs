@@ -12,6 +12,7 @@ use flink_crds::{
 use flink_scaler::Verdict;
 use jiff::Timestamp;
 
+use super::observed::elapsed;
 use super::recorded::{self, Recorded};
 use super::{Announcement, Component, Desired, Observed, Plan, Reason, Step, Waiting};
 
@@ -366,9 +367,7 @@ impl Draft {
             .as_ref()
             .and_then(|pending| pending.started_at.as_deref())
             .and_then(|text| text.parse::<Timestamp>().ok());
-        started.map_or(Duration::ZERO, |started| {
-            Duration::try_from(observed.now.duration_since(started)).unwrap_or_default()
-        })
+        started.map_or(Duration::ZERO, |started| elapsed(started, observed.now))
     }
 }
 

@@ -3,6 +3,7 @@
 //! The rule: plain values, filled by `observe`, never read again while deciding.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use flink_crds::FlinkJobState;
 use flink_scaler::{
@@ -12,6 +13,11 @@ use jiff::Timestamp;
 
 use super::Sighting;
 use super::snapshot::{SnapshotProgress, SnapshotView};
+
+/// How long ago this was; nothing, if it lies ahead.
+pub fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
+}
 
 /// One look at the world.
 #[derive(Clone, Debug)]

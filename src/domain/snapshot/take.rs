@@ -11,11 +11,12 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::draft::Draft;
-use super::terms::text;
+use super::terms::{is_of_format, text};
 use super::{
     FORMAT_UNSUPPORTED, SnapshotKind, SnapshotObserved, SnapshotProgress, SnapshotRequest,
     SnapshotStep, Target, backoff, state_of,
 };
+use crate::domain::observed::elapsed;
 use crate::domain::{Component, Reason, Sighting, Waiting};
 
 /// Flink remembers a request for five minutes after its end. One that it does not know after this time
@@ -77,8 +78,7 @@ fn wanted(draft: &mut Draft, snapshot: &FlinkStateSnapshot, observed: &SnapshotO
 fn delay_left(draft: &Draft, observed: &SnapshotObserved) -> Option<Duration> {
     let failures = failures(draft);
     let failed_at: Timestamp = draft.status.result_timestamp.as_deref()?.parse().ok()?;
-    let passed = Duration::try_from(observed.now.duration_since(failed_at)).unwrap_or_default();
-    let left = backoff(failures).saturating_sub(passed);
+    let left = backoff(failures).saturating_sub(elapsed(failed_at, observed.now));
     (failures > 0 && !left.is_zero()).then_some(left)
 }
 
@@ -109,13 +109,7 @@ fn ask(
             "Flink takes checkpoints on demand since 1.17: take a savepoint, or use a newer Flink",
         );
     }
-    let directory = snapshot
-        .spec
-        .savepoint
-        .as_ref()
-        .and_then(|savepoint| savepoint.path.clone())
-        .or_else(|| target.directory.clone());
-    if kind == SnapshotKind::Savepoint && directory.is_none() {
+    if kind == SnapshotKind::Savepoint && directory(snapshot, target).is_none() {
         let text = "there is no directory for the savepoint: set spec.savepoint.path here, or \
                     execution.checkpointing.savepoint-dir (state.savepoints.dir before Flink 1.20) \
                     of the job";
@@ -136,19 +130,23 @@ fn take(
     target: &Target,
     job: String,
 ) {
-    let savepoint = snapshot.spec.savepoint.as_ref();
     let request = SnapshotRequest {
         address: target.address.clone(),
         job,
         trigger: draft.status.trigger_id.clone().unwrap_or_default(),
         kind: SnapshotKind::of(&snapshot.spec),
-        directory: savepoint
-            .and_then(|savepoint| savepoint.path.clone())
-            .or_else(|| target.directory.clone()),
+        directory: directory(snapshot, target),
         format: format(draft, snapshot, target),
     };
     draft.step(SnapshotStep::Take(request));
     draft.wait(Waiting::Savepoint, observed.pace.progress);
+}
+
+/// Where a savepoint goes: as asked for, else where those of the job go.
+fn directory(snapshot: &FlinkStateSnapshot, target: &Target) -> Option<String> {
+    let own = snapshot.spec.savepoint.as_ref();
+    own.and_then(|savepoint| savepoint.path.clone())
+        .or_else(|| target.directory.clone())
 }
 
 /// The format asked for; the native one where none was chosen and the canonical one was found impossible.
@@ -156,11 +154,7 @@ fn format(draft: &Draft, snapshot: &FlinkStateSnapshot, target: &Target) -> Stri
     let Some(savepoint) = &snapshot.spec.savepoint else {
         return target.checkpoint_type.clone();
     };
-    let impossible = draft
-        .status
-        .error
-        .as_deref()
-        .is_some_and(|error| error.starts_with(FORMAT_UNSUPPORTED));
+    let impossible = is_of_format(&draft.status);
     match savepoint.format_type {
         None if impossible => text(&SavepointFormatType::Native),
         Some(SavepointFormatType::Native) => text(&SavepointFormatType::Native),
@@ -226,9 +220,7 @@ fn forgotten(
         .trigger_timestamp
         .as_deref()
         .and_then(|text| text.parse().ok());
-    let young = asked.is_some_and(|asked| {
-        Duration::try_from(observed.now.duration_since(asked)).unwrap_or_default() < REMEMBERED
-    });
+    let young = asked.is_some_and(|asked| elapsed(asked, observed.now) < REMEMBERED);
     if young {
         return take(draft, snapshot, observed, target, job);
     }

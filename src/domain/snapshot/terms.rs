@@ -224,14 +224,18 @@ impl SnapshotView {
             trigger: trigger_type(snapshot),
             state: status.state.unwrap_or_default(),
             created: snapshot.creation_timestamp().map(|time| time.0),
+            format_unsupported: is_of_format(&status),
             path: status.path.filter(|path| !path.is_empty()),
             disposes: super::end::disposes(snapshot),
-            format_unsupported: status
-                .error
-                .is_some_and(|error| error.starts_with(FORMAT_UNSUPPORTED)),
             deleting: snapshot.metadata.deletion_timestamp.is_some(),
         }
     }
+}
+
+/// The last attempt showed that the job cannot write the canonical format.
+pub(super) fn is_of_format(status: &FlinkStateSnapshotStatus) -> bool {
+    let error = status.error.as_deref();
+    error.is_some_and(|error| error.starts_with(FORMAT_UNSUPPORTED))
 }
 
 const TRIGGER_TYPE: &str = "snapshot.trigger-type";

@@ -65,6 +65,18 @@ fn put(world: &World, plural: &str, namespace: &str, name: &str, spec: &Value, s
     merged.unwrap();
 }
 
+/// A quota of the job's namespace.
+fn put_quota(world: &World, status: &Value) {
+    put(
+        world,
+        "resourcequotas",
+        "default",
+        "team",
+        &json!({}),
+        status,
+    );
+}
+
 /// A job whose TaskManagers have a CPU and 1 GiB each.
 fn desired(options: &Value) -> Desired {
     let mut object = manifest();
@@ -85,14 +97,7 @@ async fn nodes_and_quotas_limit_by_what_they_have_left_and_are_read_once_a_while
     assert_eq!(lists(&world), [1, 1, 1]);
     let memory = |size: &str| json!({ "requests.memory": size });
     let quota = json!({ "hard": memory("4Gi"), "used": memory("4Gi") });
-    put(
-        &world,
-        "resourcequotas",
-        "default",
-        "team",
-        &json!({}),
-        &quota,
-    );
+    put_quota(&world, &quota);
     // Within the interval what was read counts, for every job.
     assert_eq!(rooms.clone().left(&client, &desired, now).await, Some(1));
     assert_eq!(lists(&world), [1, 1, 1]);
@@ -111,14 +116,7 @@ async fn nothing_is_read_unless_it_is_asked_for() {
     let own = desired(&json!({ "job.autoscaler.quota.cpu": "8" }));
     let pods = |count: &str| json!({ "pods": count });
     let quota = json!({ "hard": pods("10"), "used": pods("7") });
-    put(
-        &world,
-        "resourcequotas",
-        "default",
-        "team",
-        &json!({}),
-        &quota,
-    );
+    put_quota(&world, &quota);
     assert_eq!(rooms.left(&client, &own, now).await, Some(3));
     assert_eq!(lists(&world), [0, 0, 1]);
 }

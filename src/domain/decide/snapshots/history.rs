@@ -3,13 +3,12 @@
 //! The rule: only what the operator took by schedule or for an upgrade; never the newest complete one, nor
 //! the one the job would be started from. Files that stay are named.
 
-use std::time::Duration;
-
 use flink_crds::{Savepoint, SnapshotState, SnapshotTriggerType};
 use jiff::Timestamp;
 
 use super::KINDS;
 use crate::domain::draft::Draft;
+use crate::domain::observed::elapsed;
 use crate::domain::snapshot::{SnapshotKind, SnapshotView};
 use crate::domain::{Component, Desired, Observed, Reason, Step};
 
@@ -37,10 +36,7 @@ pub fn clean(draft: &mut Draft, desired: &Desired, observed: &Observed) {
 }
 
 fn is_young(desired: &Desired, now: Timestamp, at: Option<Timestamp>) -> bool {
-    at.is_none_or(|at| {
-        let age = Duration::try_from(now.duration_since(at)).unwrap_or_default();
-        age <= desired.settings.snapshots.max_age
-    })
+    at.is_none_or(|at| elapsed(at, now) <= desired.settings.snapshots.max_age)
 }
 
 fn old<'a>(
