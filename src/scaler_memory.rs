@@ -3,11 +3,29 @@
 //! The rule: a cache. An empty one is filled from the ConfigMap, so a restart loses at most the readings
 //! since it was last written. `observe` reads it, `act` writes it.
 
+mod packed;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use flink_scaler::{DecisionLog, History, Window};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+pub use self::packed::{pack, texts};
+
+/// Bytes a second that the readings of one job may cost the API server and its etcd.
+const BYTES_A_SECOND: usize = 100;
+
+/// Shortest and longest time until they are written again.
+const AGAIN: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_mins(1), SignedDuration::from_mins(10));
+
+/// How long after having written so many bytes the memory is written again, if nothing was decided meanwhile. Few
+/// vertices are written every minute; ten thousand jobs of many are no burden to etcd, which keeps all versions of minutes.
+pub fn written_again_after(bytes: usize) -> SignedDuration {
+    let seconds = i64::try_from(bytes / BYTES_A_SECOND).unwrap_or(i64::MAX);
+    SignedDuration::from_secs(seconds).clamp(AGAIN.0, AGAIN.1)
+}
 
 /// Memories by namespace and name; clones share them.
 #[derive(Clone, Default)]
@@ -24,8 +42,8 @@ pub struct Remembered {
     pub history: History,
     /// What it decided of late.
     pub decisions: DecisionLog,
-    /// When this was last written to the ConfigMap.
-    pub stored_at: Option<Timestamp>,
+    /// When this is to be written to the ConfigMap again, though nothing is decided until then; `None` if it never was.
+    pub store_after: Option<Timestamp>,
 }
 
 impl ScalerMemories {

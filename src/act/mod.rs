@@ -31,7 +31,7 @@ use crate::domain::{
 };
 use crate::flink::{FlinkRest, RestError};
 use crate::leader::{Claim, NotLeader};
-use crate::scaler_memory::{Remembered, ScalerMemories};
+use crate::scaler_memory::{Remembered, ScalerMemories, written_again_after};
 use crate::telemetry::logs::Chain;
 
 /// A kind of resource that has passes.
@@ -346,16 +346,16 @@ impl Actor {
     async fn keep(&self, object: &FlinkDeployment, memory: &ScalerMemory) -> Result<(), Error> {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         let before = self.memories.get(&namespace, &name);
-        let mut stored_at = before.and_then(|before| before.stored_at);
+        let mut store_after = before.and_then(|before| before.store_after);
         if memory.store {
-            scaler::store(&self.client, object, memory).await?;
-            stored_at = Some(self.clock.now());
+            let bytes = scaler::store(&self.client, object, memory).await?;
+            store_after = Some(self.clock.now() + written_again_after(bytes));
         }
         let remembered = Remembered {
             window: memory.window.clone(),
             history: memory.history.clone(),
             decisions: memory.decisions.clone(),
-            stored_at,
+            store_after,
         };
         self.memories.put(&namespace, &name, remembered);
         Ok(())

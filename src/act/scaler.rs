@@ -13,25 +13,28 @@ use super::{Error, FIELD_MANAGER};
 use crate::deadline::deadline;
 use crate::domain::ScalerMemory;
 use crate::resources::{OwnerRef, names};
+use crate::scaler_memory;
 
-/// Most bytes of readings written. A ConfigMap holds 1 MiB, and what the Java operator left in it stays.
-const WINDOW_BYTES: usize = 256 * 1024;
+/// Most bytes of readings, before they are packed, which leaves a third of them at most. A ConfigMap holds 1 MiB, and what the
+/// Java operator left in it stays.
+const WINDOW_BYTES: usize = 640 * 1024;
 
 /// Most bytes of the decision log written.
 const DECISIONS_BYTES: usize = 64 * 1024;
 
-/// Write `memory`.
+/// Write `memory`; how many bytes that were.
 pub async fn store(
     client: &Client,
     object: &FlinkDeployment,
     memory: &ScalerMemory,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
     let name = names::autoscaler(&object.name_any());
     let owner = OwnerRef::flink_deployment(&object.name_any(), &object.uid().unwrap_or_default());
+    let window = store::window_to_json(&memory.window, WINDOW_BYTES);
+    let window = scaler_memory::pack(&window);
     let mut data = json!({
         (store::OVERRIDES_KEY): store::overrides_to_text(&memory.overrides),
         (store::HISTORY_KEY): store::history_to_json(&memory.history),
-        (store::WINDOW_KEY): store::window_to_json(&memory.window, WINDOW_BYTES),
         (store::DECISIONS_KEY): store::decisions_to_json(&memory.decisions, DECISIONS_BYTES),
         (store::JOB_KEY): store::job_to_json(&memory.graph, &memory.options),
     });
@@ -48,11 +51,13 @@ pub async fn store(
             "labels": { "component": "autoscaler", "app": object.name_any() },
         },
         "data": data,
+        "binaryData": { (store::WINDOW_KEY): window },
     });
+    let bytes = map.to_string().len();
     let params = PatchParams::apply(FIELD_MANAGER).force();
     deadline(maps(client, object).patch(&name, &params, &Patch::Apply(map)))
         .await
-        .map(drop)
+        .map(|_| bytes)
         .map_err(|source| Error::api("write", "ConfigMap", &name, source))
 }
 

@@ -11,10 +11,11 @@ use anyhow::{Context as _, bail};
 use flink_scaler::backtest::Recording;
 use flink_scaler::store::{self, StoredJob};
 use flink_scaler::{History, Sample};
-use serde::Deserialize;
+use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::stored::{Stored, settings};
 use crate::prometheus::{Prometheus, Question, Server, Token, Which, past};
+use crate::scaler_memory;
 
 /// The past of a job, and under which options it ran.
 #[derive(Clone, Debug)]
@@ -27,12 +28,6 @@ pub struct Past {
     pub options: BTreeMap<String, String>,
     /// What could not be read.
     pub notes: Vec<String>,
-}
-
-/// A ConfigMap, as far as it matters.
-#[derive(Deserialize)]
-struct Map {
-    data: BTreeMap<String, String>,
 }
 
 impl Past {
@@ -55,8 +50,8 @@ impl Past {
 
     fn text(place: &str, text: &str) -> anyhow::Result<Self> {
         let mut parts = Parts::default();
-        if let Ok(map) = serde_json::from_str::<Map>(text) {
-            parts.data(place, &map.data)?;
+        if let Ok(map) = serde_json::from_str::<ConfigMap>(text) {
+            parts.data(place, &scaler_memory::texts(map))?;
             return parts.finish(place.to_owned(), place);
         }
         for (number, line) in (1..).zip(text.lines()) {

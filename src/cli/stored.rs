@@ -17,6 +17,7 @@ use crate::config::FlinkConfig;
 use crate::deadline::deadline;
 use crate::domain::scaler_settings;
 use crate::resources::names;
+use crate::scaler_memory;
 
 /// A resource, as the user names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ pub async fn fetch(client: &Client, target: &Target) -> anyhow::Result<Stored> {
     let data = deadline(maps.get_opt(&map))
         .await
         .with_context(|| format!("failed to read ConfigMap {namespace}/{map}"))?
-        .map(|map| map.data.unwrap_or_default());
+        .map(scaler_memory::texts);
     Ok(Stored { deployment, data })
 }
 

@@ -255,8 +255,8 @@ pub struct ScalerView {
     pub failures: usize,
     /// The last interruption by a rescale; read while one is waited for, where Flink records them.
     pub interruption: Option<Interruption>,
-    /// When its memory was last stored; `None` if it never was.
-    pub stored_at: Option<Timestamp>,
+    /// When its memory is to be stored again; `None` if it never was.
+    pub store_after: Option<Timestamp>,
 }
 
 /// Random identities handed in for one pass.

@@ -17,7 +17,7 @@ use crate::domain::{Desired, ScalerView, Sighting};
 use crate::flink::{FlinkClient, Overview};
 use crate::prometheus::{Question, Server};
 use crate::resources::names;
-use crate::scaler_memory::Remembered;
+use crate::scaler_memory::{self, Remembered};
 
 /// Take a sample of `job` and put it to what is remembered.
 pub async fn look(
@@ -72,7 +72,7 @@ pub async fn look(
         ),
         failures,
         interruption,
-        stored_at: memory.stored_at,
+        store_after: memory.store_after,
     })
 }
 
@@ -125,7 +125,7 @@ async fn stored(
 ) -> Result<Remembered, kube::Error> {
     let api: Api<ConfigMap> = Api::namespaced(observer.client.clone(), namespace);
     let map = deadline(api.get_opt(&names::autoscaler(name))).await?;
-    let data = map.and_then(|map| map.data).unwrap_or_default();
+    let data = map.map(scaler_memory::texts).unwrap_or_default();
     let text = |key: &str| data.get(key).map(String::as_str);
     let window = text(store::WINDOW_KEY).map(|text| store::window_from_json(text, keep));
     let history = text(store::HISTORY_KEY).map(store::history_from_json);
@@ -139,6 +139,6 @@ async fn stored(
         window: window.map_or_else(|| Window::new(keep), |window| window.value),
         history: history.map_or_else(History::default, |history| history.value),
         decisions: decisions.map_or_else(DecisionLog::default, |decisions| decisions.value),
-        stored_at: None,
+        store_after: None,
     })
 }

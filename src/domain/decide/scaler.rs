@@ -16,7 +16,6 @@ use flink_scaler::{
     Action, Block, Decision, DecisionLog, Frozen, History, JobGraph, Mode, Situation, Verdict,
     VertexId,
 };
-use jiff::SignedDuration;
 
 use super::AT_ONCE;
 use crate::domain::draft::Draft;
@@ -28,9 +27,6 @@ pub use initial::at_start;
 
 /// Time between two samples.
 const PACE: Duration = Duration::from_secs(10);
-
-/// The memory is written at least so often; a restart of the operator loses no more than this.
-const STORE_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 /// A job that failed more often in ten minutes has another trouble than its parallelism.
 const FAILURES: usize = 2;
@@ -264,9 +260,7 @@ fn keep(
     observed: &Observed,
     (view, history, decisions): (&ScalerView, History, DecisionLog),
 ) {
-    let stale = view
-        .stored_at
-        .is_none_or(|at| observed.now.duration_since(at) >= STORE_EVERY);
+    let stale = view.store_after.is_none_or(|moment| observed.now >= moment);
     let store = stale || history.scalings != view.history.scalings;
     let overrides = imposed(draft);
     draft.step(Step::KeepScaler(Box::new(ScalerMemory {

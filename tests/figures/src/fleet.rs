@@ -5,6 +5,7 @@ use flink_e2e::{Namespace, Site, application};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PostParams};
+use serde_json::Value;
 
 use crate::watch::Watch;
 
@@ -16,25 +17,30 @@ pub struct Fleet {
     api: Api<DynamicObject>,
     /// When things were first seen.
     pub watch: Watch,
-    _namespace: Namespace,
+    namespace: Namespace,
 }
 
 impl Fleet {
     /// None yet.
-    pub fn start(site: &Site) -> Self {
-        let namespace = site.namespace("figures");
+    pub fn start(site: &Site, prefix: &str) -> Self {
+        let namespace = site.namespace(prefix);
         let gvk = GroupVersionKind::gvk("flink.apache.org", "v1beta1", "FlinkDeployment");
         let kind = ApiResource::from_gvk(&gvk);
         Self {
             watch: Watch::start(&site.client(), namespace.name(), &kind),
             api: Api::namespaced_with(site.client(), namespace.name(), &kind),
-            _namespace: namespace,
+            namespace,
         }
     }
 
+    /// The name of its namespace.
+    pub fn namespace(&self) -> &str {
+        self.namespace.name()
+    }
+
     /// Make one.
-    pub async fn create(&self, name: &str) -> Result<()> {
-        let object: DynamicObject = serde_json::from_value(application(name))?;
+    pub async fn create(&self, name: &str, manifest: Value) -> Result<()> {
+        let object: DynamicObject = serde_json::from_value(manifest)?;
         self.api
             .create(&PostParams::default(), &object)
             .await
@@ -45,7 +51,7 @@ impl Fleet {
     /// Make many, as fast as the API server takes them.
     pub async fn create_all(&self, names: &[String]) -> Result<()> {
         stream::iter(names)
-            .map(|name| self.create(name))
+            .map(|name| self.create(name, application(name)))
             .buffer_unordered(AT_ONCE)
             .try_collect::<Vec<()>>()
             .await?;

@@ -12,6 +12,7 @@
 
 mod fleet;
 mod measured;
+mod scaled;
 mod watch;
 
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Parser;
 use fleet::Fleet;
-use flink_e2e::{Counters, Site};
+use flink_e2e::{Counters, Site, application};
 use measured::{Measured, Usage};
 
 #[derive(Debug, Parser)]
@@ -34,6 +35,44 @@ struct Options {
     /// Seconds over which a fleet at rest is watched.
     #[arg(long, default_value_t = 180)]
     rest: u64,
+    /// FlinkDeployments with the autoscaler, measured by themselves after that; 0 leaves them out.
+    #[arg(long, default_value_t = 100)]
+    autoscaled: u32,
+}
+
+/// What happened while an operator was watched.
+struct Rest {
+    hours: f64,
+    before: Usage,
+    after: Usage,
+    counted: Counters,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+impl Rest {
+    /// Watch it so long.
+    async fn watch(operator: &Measured, time: Duration) -> Result<Self> {
+        let before = operator.usage()?;
+        let counts = operator.counters().await?;
+        tokio::time::sleep(time).await;
+        Ok(Self {
+            hours: time.as_secs_f64() / 3600.0,
+            before,
+            after: operator.usage()?,
+            counted: operator.counters().await? - counts,
+        })
+    }
+
+    /// A count, for each resource and hour.
+    fn each(&self, count: u64, resources: usize) -> String {
+        format!("{:.1}", count as f64 / (self.hours * resources as f64))
+    }
+
+    /// Processor seconds, for each resource and hour.
+    fn processor_each(&self, resources: usize) -> String {
+        let seconds = self.after.cpu_seconds - self.before.cpu_seconds;
+        format!("{:.2}", seconds / (self.hours * resources as f64))
+    }
 }
 
 /// Resources made one after the other, to see how long one takes.
@@ -67,7 +106,7 @@ fn main() -> Result<()> {
 }
 
 async fn measure(options: &Options, site: &Site) -> Result<Vec<Figure>> {
-    let fleet = Fleet::start(site);
+    let fleet = Fleet::start(site, "figures");
     let mut figures = Vec::new();
 
     eprintln!("start the operator with nothing to do");
@@ -82,7 +121,7 @@ async fn measure(options: &Options, site: &Site) -> Result<Vec<Figure>> {
     for number in 0..SINGLES {
         let name = format!("single-{number}");
         let began = Instant::now();
-        fleet.create(&name).await?;
+        fleet.create(&name, application(&name)).await?;
         singles.push(fleet.watch.deployed(&name).await?.duration_since(began));
     }
     singles.sort();
@@ -96,7 +135,7 @@ async fn measure(options: &Options, site: &Site) -> Result<Vec<Figure>> {
 
     eprintln!("restart the operator with a new resource waiting");
     drop(operator);
-    fleet.create("waiting").await?;
+    fleet.create("waiting", application("waiting")).await?;
     let began = Instant::now();
     operator = Measured::start(&options.program, site);
     let first = fleet.watch.deployed("waiting").await?.duration_since(began);
@@ -113,18 +152,12 @@ async fn measure(options: &Options, site: &Site) -> Result<Vec<Figure>> {
     );
     fleet.watch.all_stable().await?;
     tokio::time::sleep(Duration::from_secs(45)).await;
-    let before = operator.usage()?;
-    let counts = operator.counters().await?;
-    tokio::time::sleep(Duration::from_secs(options.rest)).await;
-    let after = operator.usage()?;
-    let rest = operator.counters().await? - counts;
-    figures.extend(at_rest(
-        options,
-        &before,
-        &after,
-        &rest,
-        fleet.watch.resources(),
-    ));
+    let rest = Rest::watch(&operator, Duration::from_secs(options.rest)).await?;
+    figures.extend(at_rest(options, &rest, fleet.watch.resources()));
+    drop(operator);
+    if options.autoscaled > 0 {
+        figures.extend(scaled::measure(options, site).await?);
+    }
     Ok(figures)
 }
 
@@ -177,30 +210,22 @@ fn spread(sorted: &[Instant], began: Instant) -> String {
     )
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn at_rest(
-    options: &Options,
-    before: &Usage,
-    after: &Usage,
-    rest: &Counters,
-    resources: usize,
-) -> Vec<Figure> {
-    let hours = options.rest as f64 / 3600.0 * resources as f64;
-    let each = |count: u64| format!("{:.1}", count as f64 / hours);
+fn at_rest(options: &Options, rest: &Rest, resources: usize) -> Vec<Figure> {
+    let each = |count: u64| rest.each(count, resources);
     vec![
         figure(
             format!("resident memory, {resources} resources"),
-            mib(after.resident),
+            mib(rest.after.resident),
             "small",
         ),
         figure(
             "processor seconds a resource and hour, at rest",
-            format!("{:.2}", (after.cpu_seconds - before.cpu_seconds) / hours),
+            rest.processor_each(resources),
             "small",
         ),
         figure(
             "API reads a resource and hour, at rest (watches left out)",
-            each(rest.reads),
+            each(rest.counted.reads),
             "few",
         ),
         figure(
@@ -208,12 +233,12 @@ fn at_rest(
                 "API writes at rest, all {resources} resources in {} s",
                 options.rest
             ),
-            rest.writes.to_string(),
+            rest.counted.writes.to_string(),
             "0",
         ),
         figure(
             "Flink requests a resource and hour, at rest",
-            each(rest.flink),
+            each(rest.counted.flink),
             "",
         ),
     ]

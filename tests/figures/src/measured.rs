@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use flink_e2e::{Counters, Operator, Site, free_port};
+use flink_e2e::{Counters, Launch, Operator, Site, free_port};
 
 /// A running operator. Ends with the value.
 pub struct Measured {
@@ -24,8 +24,17 @@ pub struct Usage {
 impl Measured {
     /// Start `program`.
     pub fn start(program: &Path, site: &Site) -> Self {
+        Self::launched(site.launch("figures", "figures").program(program))
+    }
+
+    /// Start one that watches one namespace.
+    pub fn start_in(program: &Path, site: &Site, namespace: &str) -> Self {
+        let launch = site.launch("figures-scaled", "figures").program(program);
+        Self::launched(launch.argument("--watch-namespaces", namespace))
+    }
+
+    fn launched(launch: Launch) -> Self {
         let port = free_port();
-        let launch = site.launch("figures", "figures").program(program);
         Self {
             operator: launch.argument("--metrics-port", &port.to_string()).start(),
             port,

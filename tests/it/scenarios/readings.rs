@@ -81,7 +81,7 @@ pub fn view(
         savepoint_in_progress: given.contains_key("savepoint"),
         interruption: None,
         failures: usize::try_from(number("failures")).unwrap_or_default(),
-        stored_at: Some(now),
+        store_after: Some(now + jiff::SignedDuration::from_mins(1)),
     }))
 }
 
