@@ -1,7 +1,7 @@
 //! How long a decision takes: from a full window to the verdict.
 //!
-//! Two jobs, a chain of 10 vertices of 100 subtasks and one of 100 vertices of 1,000, with a quarter of an
-//! hour of samples, one every 10 s. Readings are sums over subtasks, so their number does not matter here.
+//! Three jobs, a chain of 10 vertices of 100 subtasks, one of 100 vertices of 1,000 and one of 1,000 vertices, with a
+//! quarter of an hour of samples, one every 10 s. Readings are sums over subtasks, so their number does not matter here.
 
 use std::hint::black_box;
 
@@ -82,7 +82,7 @@ fn reading(n: i64, parallelism: u32) -> VertexReading {
 fn verdicts(c: &mut Criterion) {
     let mut group = c.benchmark_group("verdict");
     let situation = Situation::running(at(SAMPLES * 10 - 10), at(-1000));
-    for (vertices, parallelism) in [(10, 100), (100, 1000)] {
+    for (vertices, parallelism) in [(10, 100), (100, 1000), (1000, 1000)] {
         let (graph, window) = chain(vertices, parallelism);
         for profile in [Profile::Adaptive, Profile::Apache] {
             let settings = Settings {

@@ -73,19 +73,13 @@ pub struct Series {
 
 impl Series {
     /// The series of one vertex, of its readings with the second of each.
-    pub fn of<'r>(all: impl Iterator<Item = (f64, &'r VertexReading)>) -> Self {
-        let mut readings: Vec<(f64, &VertexReading)> = Vec::new();
-        let mut repeated = false;
-        for (at, reading) in all {
-            match readings.last() {
-                Some((_, last)) if !moved(last, reading) => repeated = true,
-                _ => readings.push((at, reading)),
-            }
-        }
-        let mut intervals: Vec<Interval> = readings
-            .windows(2)
-            .filter_map(|pair| between(pair.first()?, pair.last()?))
-            .collect();
+    pub fn of(mut readings: Vec<(f64, &VertexReading)>) -> Self {
+        let all = readings.len();
+        readings.dedup_by(|(_, reading), (_, last)| !moved(last, reading));
+        let repeated = readings.len() < all;
+        let mut intervals: Vec<Interval> = Vec::with_capacity(readings.len());
+        let pairs = readings.windows(2);
+        intervals.extend(pairs.filter_map(|pair| between(pair.first()?, pair.last()?)));
         let own_clock = readings
             .iter()
             .all(|(_, reading)| task_ms(reading).is_some());
@@ -107,7 +101,7 @@ impl Series {
         let origin = samples.first().map(|first| first.at).unwrap_or_default();
         let second = |at: Timestamp| at.duration_since(origin).as_secs_f64();
         let read = |sample: &'s Sample| Some((second(sample.at), sample.vertices.get(id)?));
-        Self::of(samples.iter().filter_map(read))
+        Self::of(samples.iter().filter_map(read).collect())
     }
 
     /// The position of the first interval that begins at this second or later.
@@ -126,6 +120,13 @@ impl Series {
             .filter(|interval| interval.start <= second)
     }
 
+    /// The same, looked for first at the position where it is if this series was read when another one was.
+    pub fn during_at(&self, second: f64, position: usize) -> Option<&Interval> {
+        let here = self.intervals.get(position);
+        here.filter(|interval| interval.start < second && second < interval.end)
+            .or_else(|| self.during(second))
+    }
+
     /// Seconds from the first reading to the last.
     pub fn span(&self) -> f64 {
         match (self.intervals.first(), self.intervals.last()) {
@@ -134,53 +135,79 @@ impl Series {
         }
     }
 
-    /// Records read per second.
-    pub fn rate_in(&self) -> Option<Rate> {
-        self.rate(|interval| interval.records_in)
-    }
-
-    /// Records written per second.
-    pub fn rate_out(&self) -> Option<Rate> {
-        self.rate(|interval| interval.records_out)
-    }
-
     /// Growth per second of what waits, negative while it shrinks.
     pub fn pending_slope(&self) -> Option<f64> {
-        self.per_second(|interval| interval.pending_growth)
+        let mut growth = Sum::default();
+        for interval in &self.intervals {
+            growth.add(interval.pending_growth, interval.seconds);
+        }
+        growth.per_second()
     }
 
+    /// All means, in one walk.
+    pub fn means(&self) -> Means {
+        means(&self.intervals)
+    }
+}
+
+/// Means over the time of a series, each of the intervals in which it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Means {
+    /// Records read per second.
+    pub read: Option<Rate>,
+    /// Records written per second.
+    pub written: Option<Rate>,
     /// Busy share, mean over time and subtasks.
-    pub fn busy(&self) -> Option<Ratio> {
-        self.share(|interval| interval.busy)
-    }
-
+    pub busy: Option<Ratio>,
     /// Share of time under backpressure.
-    pub fn backpressured(&self) -> Option<Ratio> {
-        self.share(|interval| interval.backpressured)
-    }
-
+    pub backpressured: Option<Ratio>,
     /// Idle share.
-    pub fn idle(&self) -> Option<Ratio> {
-        self.share(|interval| interval.idle)
+    pub idle: Option<Ratio>,
+}
+
+/// The means of these intervals.
+pub fn means<'i>(intervals: impl IntoIterator<Item = &'i Interval>) -> Means {
+    let (mut read, mut written) = (Sum::default(), Sum::default());
+    let (mut busy, mut backpressured, mut idle) = (Sum::default(), Sum::default(), Sum::default());
+    for interval in intervals {
+        let seconds = interval.seconds;
+        let time = |share: Option<f64>| share.map(|share| share * seconds);
+        read.add(interval.records_in, seconds);
+        written.add(interval.records_out, seconds);
+        busy.add(time(interval.busy), seconds);
+        backpressured.add(time(interval.backpressured), seconds);
+        idle.add(time(interval.idle), seconds);
+    }
+    Means {
+        read: read.per_second().and_then(Rate::new),
+        written: written.per_second().and_then(Rate::new),
+        busy: busy.share(),
+        backpressured: backpressured.share(),
+        idle: idle.share(),
+    }
+}
+
+/// A sum over the time in which its parts are known.
+#[derive(Default)]
+struct Sum {
+    value: f64,
+    seconds: f64,
+}
+
+impl Sum {
+    fn add(&mut self, value: Option<f64>, seconds: f64) {
+        if let Some(value) = value {
+            self.value += value;
+            self.seconds += seconds;
+        }
     }
 
-    fn rate(&self, records: impl Fn(&Interval) -> Option<f64>) -> Option<Rate> {
-        Rate::new(self.per_second(records)?)
+    fn per_second(&self) -> Option<f64> {
+        (self.seconds > 0.0).then_some(self.value / self.seconds)
     }
 
-    fn per_second(&self, value: impl Fn(&Interval) -> Option<f64>) -> Option<f64> {
-        let known = || {
-            self.intervals
-                .iter()
-                .filter_map(|i| Some((value(i)?, i.seconds)))
-        };
-        let (sum, seconds) = known().fold((0.0, 0.0), |(a, b), (value, s)| (a + value, b + s));
-        (seconds > 0.0).then_some(sum / seconds)
-    }
-
-    fn share(&self, share: impl Fn(&Interval) -> Option<f64>) -> Option<Ratio> {
-        let weighted = self.per_second(|i| Some(share(i)? * i.seconds))?;
-        Ratio::new(weighted.clamp(0.0, 1.0))
+    fn share(&self) -> Option<Ratio> {
+        Ratio::new(self.per_second()?.clamp(0.0, 1.0))
     }
 }
 
@@ -306,16 +333,16 @@ pub fn relative_half_width(values: &[f64], confidence: f64) -> Option<Ratio> {
     if n < 2.0 || mean == 0.0 {
         return None;
     }
-    let deviations: Vec<f64> = values.iter().map(|value| value - mean).collect();
-    let squares: f64 = deviations.iter().map(|d| d * d).sum();
+    let (mut squares, mut products, mut last) = (0.0, 0.0, 0.0);
+    for value in values {
+        let deviation = value - mean;
+        squares += deviation * deviation;
+        products += last * deviation;
+        last = deviation;
+    }
     if squares <= (mean * 1e-9).powi(2) {
         return Some(Ratio::ZERO);
     }
-    let products: f64 = deviations
-        .iter()
-        .zip(deviations.iter().skip(1))
-        .map(|(a, b)| a * b)
-        .sum();
     let correlation = (products / squares).clamp(0.0, 0.9);
     let worth = (n * (1.0 - correlation) / (1.0 + correlation)).max(2.0);
     let deviation = (squares / (n - 1.0)).sqrt();

@@ -336,9 +336,10 @@ impl Totals {
                 seconds += length;
                 all.intervals.extend(own.intervals);
             }
-            totals.measured.records_in.push(all.rate_in());
-            totals.measured.records_out.push(all.rate_out());
-            totals.busy.push(all.busy());
+            let means = all.means();
+            totals.measured.records_in.push(means.read);
+            totals.measured.records_out.push(means.written);
+            totals.busy.push(means.busy);
             totals.subtasks.push(subtasks / seconds);
             let samples = past.runs.iter().flat_map(|run| run.iter());
             let mut read = samples.filter_map(|sample| sample.vertices.get(&vertex.id)?.partitions);

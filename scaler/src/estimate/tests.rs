@@ -6,7 +6,12 @@ use super::*;
 fn series(readings: &[(i64, VertexReading)]) -> Series {
     let first = readings.first().map_or(0, |(second, _)| *second);
     let second = |at: i64| f64::from(i32::try_from(at - first).unwrap());
-    Series::of(readings.iter().map(|(at, reading)| (second(*at), reading)))
+    Series::of(
+        readings
+            .iter()
+            .map(|(at, reading)| (second(*at), reading))
+            .collect(),
+    )
 }
 
 /// A reading with counters: records, busy, idle and backpressured milliseconds, of two subtasks.
@@ -36,9 +41,9 @@ fn the_tasks_clock_counts_not_the_samples() {
         (0, counters(500.0, 1000.0, 800.0, 200.0)),
         (4, counters(2500.0, 5000.0, 1600.0, 1400.0)),
     ]);
-    assert!((series.rate_in().unwrap().get() - 2000.0 / 3.0).abs() < 1e-9);
-    assert!((series.busy().unwrap().get() - 2.0 / 3.0).abs() < 1e-9);
-    assert!((series.backpressured().unwrap().get() - 0.2).abs() < 1e-9);
+    assert!((series.means().read.unwrap().get() - 2000.0 / 3.0).abs() < 1e-9);
+    assert!((series.means().busy.unwrap().get() - 2.0 / 3.0).abs() < 1e-9);
+    assert!((series.means().backpressured.unwrap().get() - 0.2).abs() < 1e-9);
 }
 
 #[test]
@@ -47,7 +52,7 @@ fn a_clock_of_tasks_that_cannot_be_right_is_not_used() {
         (0, counters(0.0, 0.0, 0.0, 0.0)),
         (10, counters(100.0, 100.0, 0.0, 0.0)),
     ]);
-    assert_eq!(series.rate_in(), Rate::new(10.0));
+    assert_eq!(series.means().read, Rate::new(10.0));
 }
 
 #[test]
@@ -63,7 +68,7 @@ fn readings_that_flink_has_not_refreshed_tell_nothing() {
         .collect();
     let series = series(&readings);
     // Changes show at 12, 20, 32, 40; the first reading is of unknown age.
-    assert_eq!(series.rate_in(), Rate::new(3000.0 / 28.0));
+    assert_eq!(series.means().read, Rate::new(3000.0 / 28.0));
     assert_eq!(series.intervals.len(), 3);
 }
 
@@ -71,7 +76,7 @@ fn readings_that_flink_has_not_refreshed_tell_nothing() {
 fn c27_to_c29_rates_are_of_what_was_read() {
     let rate = |values: &[Option<f64>]| {
         let readings: Vec<_> = (1..).zip(values).map(|(t, v)| (t, records(*v))).collect();
-        series(&readings).rate_in()
+        series(&readings).means().read
     };
     assert_eq!(rate(&[None, Some(10.0), Some(20.0)]), Rate::new(10.0));
     assert_eq!(rate(&[Some(10.0)]), None);
@@ -82,7 +87,7 @@ fn c27_to_c29_rates_are_of_what_was_read() {
 fn a_counter_that_runs_backwards_ends_the_interval_only() {
     let readings = [100.0, 200.0, 300.0, 10.0, 110.0].map(|value| records(Some(value)));
     let readings: Vec<_> = (0..).zip(readings).collect();
-    assert_eq!(series(&readings).rate_in(), Rate::new(100.0));
+    assert_eq!(series(&readings).means().read, Rate::new(100.0));
 }
 
 #[test]
@@ -90,7 +95,7 @@ fn what_is_not_a_number_is_left_out() {
     for absurd in [f64::NAN, f64::INFINITY, -5.0] {
         let readings = [Some(0.0), Some(absurd), Some(200.0), Some(300.0)].map(records);
         let readings: Vec<_> = (0..).zip(readings).collect();
-        assert_eq!(series(&readings).rate_in(), Rate::new(100.0), "{absurd}");
+        assert_eq!(series(&readings).means().read, Rate::new(100.0), "{absurd}");
     }
 }
 
@@ -100,8 +105,8 @@ fn nothing_moving_is_a_rate_of_zero_by_the_tasks_clock() {
         (0, counters(500.0, 0.0, 0.0, 0.0)),
         (5, counters(500.0, 0.0, 10_000.0, 0.0)),
     ]);
-    assert_eq!(series.rate_in(), Some(Rate::ZERO));
-    assert_eq!(series.idle(), Some(Ratio::ONE));
+    assert_eq!(series.means().read, Some(Rate::ZERO));
+    assert_eq!(series.means().idle, Some(Ratio::ONE));
 }
 
 #[test]
@@ -181,7 +186,7 @@ proptest! {
     #[test]
     fn a_rate_is_that_of_the_counter(rate in 0.1f64..1e6, step in 1u32..30) {
         let readings: Vec<_> = (0..6u32).map(|n| (i64::from(n * step), records(Some(rate * f64::from(n * step))))).collect();
-        let measured = series(&readings).rate_in().unwrap().get();
+        let measured = series(&readings).means().read.unwrap().get();
         prop_assert!((measured / rate - 1.0).abs() < 1e-9);
     }
 }

@@ -13,22 +13,23 @@
 //! wobbles is watched for longer. Tests are in `tests/it/simulation.rs` and `tests/it/weaknesses/`.
 
 mod demand;
+mod readings;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Evaluated, Evaluation, flow};
 use crate::{
     curve::{Curves, TELLING},
-    estimate::{Interval, Series, Trend, newest_level, relative_half_width, trend},
+    estimate::{Interval, Means, Series, Trend, means, newest_level, relative_half_width, trend},
     reason::Missing,
-    sample::{Sample, VertexReading},
     settings::{BusyTime, Part, Settings},
-    topology::{Topology, VertexId},
+    topology::Topology,
     tracking::signed,
     units::{Capacity, Rate, Ratio},
     window::Window,
 };
 use demand::{Demand, demand_in, flow_of};
+use readings::Readings;
 
 /// Fewest intervals a decision rests on.
 const INTERVALS: usize = 3;
@@ -91,11 +92,15 @@ pub fn evaluate(
     curves: &Curves,
     (stable, now): (Timestamp, Timestamp),
 ) -> (Evaluation, Evidence) {
-    let mut all = series(topology, window, stable);
+    let Readings {
+        series: mut all,
+        origin,
+        partitions,
+    } = readings::of(topology, window, stable);
     // A change is looked for beyond the window too, so that what was before it is known well.
     let change = latest_change(topology, &all).filter(|_| settings.uses(Part::Change));
     let length = signed(settings.metrics_window).as_secs_f64();
-    let ends = now.duration_since(origin(window, stable)).as_secs_f64();
+    let ends = now.duration_since(origin).as_secs_f64();
     let mut changed = false;
     for series in &mut all {
         let mut from = recent(series, ends - length);
@@ -110,48 +115,12 @@ pub fn evaluate(
     let job = Job {
         settings,
         topology,
+        means: all.iter().map(Series::means).collect(),
         series: &all,
         curves,
         confidence: evidence.confidence(),
     };
-    (job.evaluated(window), evidence)
-}
-
-fn origin(window: &Window, stable: Timestamp) -> Timestamp {
-    window
-        .samples()
-        .map(|sample| sample.at)
-        .find(|at| *at >= stable)
-        .unwrap_or(stable)
-}
-
-/// The readings of every vertex, by position. Samples and vertices are both walked in the order of ids, so that no id
-/// is looked up.
-fn series(topology: &Topology<'_>, window: &Window, stable: Timestamp) -> Vec<Series> {
-    let start = origin(window, stable);
-    let vertices = topology.vertices();
-    let mut order: Vec<(&VertexId, usize)> = (0..)
-        .zip(vertices)
-        .map(|(at, vertex)| (&vertex.id, at))
-        .collect();
-    order.sort();
-    let mut readings: Vec<Vec<(f64, &VertexReading)>> = vec![Vec::new(); vertices.len()];
-    for sample in window.samples().filter(|sample| sample.at >= stable) {
-        let second = sample.at.duration_since(start).as_secs_f64();
-        let mut order = order.iter().peekable();
-        for (id, reading) in &sample.vertices {
-            while order.next_if(|(known, _)| *known < id).is_some() {}
-            let same = order.next_if(|(known, _)| *known == id);
-            let slot = same.and_then(|(_, position)| readings.get_mut(*position));
-            if let Some(slot) = slot {
-                slot.push((second, reading));
-            }
-        }
-    }
-    readings
-        .into_iter()
-        .map(|readings| Series::of(readings.into_iter()))
-        .collect()
+    (job.evaluated(&partitions), evidence)
 }
 
 /// Where the part since this second begins; earlier, if that would be fewer intervals than a decision needs.
@@ -234,12 +203,14 @@ struct Job<'a> {
     settings: &'a Settings,
     topology: &'a Topology<'a>,
     series: &'a [Series],
+    /// The means of each series.
+    means: Vec<Means>,
     curves: &'a Curves,
     confidence: f64,
 }
 
 impl Job<'_> {
-    fn evaluated(&self, window: &Window) -> Evaluation {
+    fn evaluated(&self, partitions: &[Option<u32>]) -> Evaluation {
         let measured = self.measured();
         let ratios = flow::Ratios::of(self.topology, &measured, None);
         let demands: Vec<Option<Demand>> = (0..)
@@ -250,7 +221,7 @@ impl Job<'_> {
                     if self.finished(position) {
                         Demand::NONE
                     } else {
-                        self.demand(series)
+                        self.demand(position, series)
                     }
                 })
             })
@@ -287,6 +258,7 @@ impl Job<'_> {
             .iter()
             .enumerate()
             .map(|(position, series)| {
+                let means = self.means(position);
                 let get = |rates: &[Option<Rate>]| rates.get(position).copied().flatten();
                 let is = |flags: &[bool]| flags.get(position).copied().unwrap_or(false);
                 let full_at = self.full_at(position);
@@ -297,11 +269,11 @@ impl Job<'_> {
                 Evaluated {
                     target_rate: get(&targets),
                     rising: get(&rising).unwrap_or(Rate::ZERO),
-                    warming: self.warming(series),
+                    warming: self.warming(&means, series),
                     catch_up: get(&catch_ups).unwrap_or(Rate::ZERO),
                     capacity,
-                    utilization: self.busy(series),
-                    backpressure: series.backpressured(),
+                    utilization: self.busy(&means, series.skew),
+                    backpressure: means.backpressured,
                     lag: series.pending.filter(|_| self.topology.is_source(position)),
                     doubt: from_sources.together(own_doubt),
                     bursts,
@@ -315,7 +287,7 @@ impl Job<'_> {
                     demand_unknown: is(&unknown),
                     draining: is(&draining),
                     missing: self.missing(position, get(&targets), capacity),
-                    partitions: partitions(self.topology, position, window),
+                    partitions: partitions.get(position).copied().flatten(),
                 }
             })
             .collect();
@@ -328,24 +300,27 @@ impl Job<'_> {
     }
 
     fn measured(&self) -> flow::Measured {
-        let read = |(position, series): (usize, &Series)| {
-            let rate = series.rate_in();
+        let read = |(position, means): (usize, &Means)| {
+            let rate = means.read;
             let only_writes =
                 self.topology.is_source(position) && rate.is_none_or(|r| r == Rate::ZERO);
             let rate = if only_writes {
-                series.rate_out().or(rate)
+                means.written.or(rate)
             } else {
                 rate
             };
             rate.or(self.nothing(position))
         };
-        let written = |(position, series): (usize, &Series)| {
-            series.rate_out().or_else(|| self.nothing(position))
-        };
+        let written =
+            |(position, means): (usize, &Means)| means.written.or_else(|| self.nothing(position));
         flow::Measured {
-            records_in: self.series.iter().enumerate().map(read).collect(),
-            records_out: self.series.iter().enumerate().map(written).collect(),
+            records_in: self.means.iter().enumerate().map(read).collect(),
+            records_out: self.means.iter().enumerate().map(written).collect(),
         }
+    }
+
+    fn means(&self, position: usize) -> Means {
+        self.means.get(position).copied().unwrap_or_default()
     }
 
     fn finished(&self, position: usize) -> bool {
@@ -375,11 +350,11 @@ impl Job<'_> {
     }
 
     /// Whether a vertex that is hardly ever idle does more and more in its busy time.
-    fn warming(&self, series: &Series) -> bool {
+    fn warming(&self, means: &Means, series: &Series) -> bool {
         if !self.settings.uses(Part::WarmUp) {
             return false;
         }
-        let occupied = series.busy().is_some_and(|busy| busy.get() > OCCUPIED);
+        let occupied = means.busy.is_some_and(|busy| busy.get() > OCCUPIED);
         occupied
             && self
                 .trend(series, capacity_in)
@@ -387,11 +362,11 @@ impl Job<'_> {
     }
 
     /// The busy share that stands for the vertex: of the busiest subtask, unless the mean is asked for.
-    fn busy(&self, series: &Series) -> Option<Ratio> {
-        let mean = series.busy()?;
+    fn busy(&self, means: &Means, skew: f64) -> Option<Ratio> {
+        let mean = means.busy?;
         let skew = match self.settings.busy_time {
             BusyTime::Avg => 1.0,
-            BusyTime::Max | BusyTime::Min => series.skew,
+            BusyTime::Max | BusyTime::Min => skew,
         };
         Ratio::new((mean.get() * skew).min(1.0))
     }
@@ -409,7 +384,7 @@ impl Job<'_> {
             return Some(Capacity::Unlimited);
         }
         let rate = measured.records_in.get(position).copied().flatten()?;
-        let busy = self.busy(series)?.get();
+        let busy = self.busy(&self.means(position), series.skew)?.get();
         if rate == Rate::ZERO {
             return (busy < OCCUPIED).then_some(Capacity::Unlimited);
         }
@@ -440,7 +415,8 @@ impl Job<'_> {
         if let Some(busy) = self.busy_while_waited_for(position) {
             return Some(busy).filter(|busy| busy.get() < FULLY_BUSY);
         }
-        let busy = self.busy(self.series.get(position)?)?;
+        let skew = self.series.get(position)?.skew;
+        let busy = self.busy(&self.means(position), skew)?;
         let vertex = self.topology.vertices().get(position)?;
         let known = self.curves.get(&vertex.id)?.full_at?;
         Some(known.max(busy)).filter(|share| share.get() < FULLY_BUSY)
@@ -450,34 +426,36 @@ impl Job<'_> {
     /// even then. Where a writer has several readers, the busiest is the one that is waited for.
     fn busy_while_waited_for(&self, position: usize) -> Option<Ratio> {
         let series = self.series.get(position)?;
-        let busy = |at: usize| self.series.get(at).and_then(Series::busy);
+        let busy = |at: usize| self.means(at).busy;
         let waited_for = |from: usize| {
             let mut readers = self.topology.outputs(from).iter().map(|edge| edge.to);
             readers.all(|to| to == position || busy(to) < busy(position))
         };
+        let held = |interval: &Interval| interval.backpressured.is_some_and(|b| b > HOLDS_BACK);
         let inputs = self.topology.inputs(position).iter().map(|edge| edge.from);
         let inputs: Vec<&Series> = inputs
             .filter(|from| waited_for(*from))
             .filter_map(|from| self.series.get(from))
+            .filter(|input| input.intervals.iter().any(held))
             .collect();
-        let waits = |interval: &&Interval| {
-            inputs.iter().any(|input| {
-                let then = input.during(f64::midpoint(interval.start, interval.end));
-                then.and_then(|i| i.backpressured)
-                    .is_some_and(|share| share > HOLDS_BACK)
-            })
-        };
-        let then = Series {
-            intervals: series.intervals.iter().filter(waits).copied().collect(),
-            ..*series
-        };
-        if then.intervals.len() < INTERVALS {
+        if inputs.is_empty() {
             return None;
         }
-        let (busy, held) = (
-            self.busy(&then)?,
-            then.backpressured().map_or(0.0, Ratio::get),
-        );
+        let waits = |at: usize, interval: &Interval| {
+            let second = f64::midpoint(interval.start, interval.end);
+            let mut then = inputs.iter().filter_map(|i| i.during_at(second, at));
+            then.any(held)
+        };
+        let then: Vec<&Interval> = (0..)
+            .zip(&series.intervals)
+            .filter_map(|(at, interval)| waits(at, interval).then_some(interval))
+            .collect();
+        if then.len() < INTERVALS {
+            return None;
+        }
+        let means = means(then);
+        let busy = self.busy(&means, series.skew)?;
+        let held = means.backpressured.map_or(0.0, Ratio::get);
         (busy.get() > LEAST_BUSY && busy.get() + held < FULLY_BUSY).then_some(busy)
     }
 
@@ -516,17 +494,10 @@ impl Job<'_> {
         match (target, capacity) {
             (None, _) if self.topology.is_source(position) => Some(Missing::RecordsIn),
             (None, _) => Some(Missing::UpstreamRate),
-            (_, None) if series.busy().is_none() => Some(Missing::BusyTime),
-            (_, None) if series.rate_in().is_none() => Some(Missing::RecordsIn),
+            (_, None) if self.means(position).busy.is_none() => Some(Missing::BusyTime),
+            (_, None) if self.means(position).read.is_none() => Some(Missing::RecordsIn),
             (_, None) => Some(Missing::Capacity),
             _ => None,
         }
     }
-}
-
-fn partitions(topology: &Topology<'_>, position: usize, window: &Window) -> Option<u32> {
-    let vertex = topology.vertices().get(position)?;
-    // A connector may take a while to tell; what it once told stays true.
-    let told = |sample: &Sample| sample.vertices.get(&vertex.id)?.partitions;
-    window.samples().rev().find_map(told)
 }

@@ -3,7 +3,7 @@
 //! The rule: a source is asked for what comes to it, not for what it is let read. Tests are in `tests/it/simulation.rs` and
 //! `tests/it/weaknesses/`.
 
-use super::{Evidence, Interval, Job, OCCUPIED, Series, flow, relative_half_width};
+use super::{Evidence, Interval, Job, Means, OCCUPIED, Series, flow, relative_half_width};
 use crate::{
     history::Flow,
     units::{Rate, Ratio, Records},
@@ -78,7 +78,8 @@ impl Job<'_> {
     /// were let: it is taken to go on at the same pace without the time it is held back, but at most so
     /// fast that the capacity downstream doubles. At 500/s, 20 % backpressure and utilization 0.7: 500 / 0.8 =
     /// 625/s; at 60 % backpressure it could be 1250/s, but 500 * 2 * 0.7 = 700/s is enough for one step.
-    pub(super) fn demand(&self, series: &Series) -> Demand {
+    pub(super) fn demand(&self, position: usize, series: &Series) -> Demand {
+        let means = self.means(position);
         let known: Vec<f64> = series.intervals.iter().filter_map(demand_in).collect();
         let trend = self.trend(series, demand_in);
         let seconds: f64 = series
@@ -98,7 +99,7 @@ impl Job<'_> {
             None
         };
         let share = |share: Option<Ratio>| share.map(Ratio::get);
-        let (backpressured, idle) = (share(series.backpressured()), share(series.idle()));
+        let (backpressured, idle) = (share(means.backpressured), share(means.idle));
         let held_back = series.pending.is_none()
             && backpressured.is_some_and(|share| share > HELD_BACK)
             && idle.is_none_or(|share| share < HARDLY_IDLE);
@@ -113,7 +114,9 @@ impl Job<'_> {
         let mean = seen.and_then(let_through);
         let level = trend.and_then(|trend| Rate::new(trend.level));
         let rate = level.or(seen).and_then(let_through);
-        let lag = series.pending.filter(|_| !self.has_time_to_spare(series));
+        let lag = series
+            .pending
+            .filter(|_| !self.has_time_to_spare(&means, series.skew));
         let waits =
             |rate: Rate| Some(lag?.get() / rate.get()).filter(|seconds| seconds.is_finite());
         let falls = |rate: Rate| {
@@ -149,9 +152,9 @@ impl Job<'_> {
 
     /// Whether a source could read more at once if there were anything it may read: then what waits (open
     /// transactions, a count that never falls) is no matter of capacity.
-    fn has_time_to_spare(&self, series: &Series) -> bool {
-        let busy = self.busy(series).map(Ratio::get);
-        let backpressured = series.backpressured().map(Ratio::get);
+    fn has_time_to_spare(&self, means: &Means, skew: f64) -> bool {
+        let busy = self.busy(means, skew).map(Ratio::get);
+        let backpressured = means.backpressured.map(Ratio::get);
         busy.zip(backpressured)
             .is_some_and(|(a, b)| a + b < OCCUPIED)
     }
@@ -165,11 +168,11 @@ impl Job<'_> {
         let Some(series) = self.series.get(position) else {
             return Ratio::ZERO;
         };
-        let Some(mean) = series.rate_in().map(Rate::get) else {
+        let Some(mean) = self.means(position).read.map(Rate::get) else {
             return Ratio::ZERO;
         };
-        let read = |from: usize, second: f64| {
-            let then = self.series.get(from)?.during(second)?;
+        let read = |from: usize, second: f64, at: usize| {
+            let then = self.series.get(from)?.during_at(second, at)?;
             let records = if self.topology.is_source(from) {
                 taken_in(then)?
             } else {
@@ -177,12 +180,12 @@ impl Job<'_> {
             };
             Some(records / then.seconds)
         };
-        let arrived = |interval: &Interval| {
+        let arrived = |(at, interval): (usize, &Interval)| {
             let second = f64::midpoint(interval.start, interval.end);
-            let expected = ratios.arriving(position, |from| read(from, second))?;
+            let expected = ratios.arriving(position, |from| read(from, second, at))?;
             Some(mean + interval.records_in? / interval.seconds - expected)
         };
-        let values: Vec<f64> = series.intervals.iter().filter_map(arrived).collect();
+        let values: Vec<f64> = (0..).zip(&series.intervals).filter_map(arrived).collect();
         if values.len() < ENOUGH {
             return Ratio::ZERO;
         }
@@ -192,7 +195,7 @@ impl Job<'_> {
     /// Whether what the vertex reads from is held back for a good part of the time.
     pub(super) fn waited_for(&self, position: usize) -> bool {
         let inputs = self.topology.inputs(position).iter();
-        let mut held = inputs.filter_map(|edge| self.series.get(edge.from)?.backpressured());
+        let mut held = inputs.filter_map(|edge| self.means(edge.from).backpressured);
         held.any(|share| share.get() > WAITED_FOR)
     }
 }
