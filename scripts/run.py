@@ -120,7 +120,7 @@ def end_to_end(tool: list[str], own: bool) -> list[Stage]:
     after: list[Stage] = []
     if own:
         programs = tuple(f"{name} program" for name in ("kubectl", "coredns", "metrics-server"))
-        flink = ["flink-1.20", "flink-2.3", "example-1.20", "example-2.3", "kafka"]
+        flink = ["flink-1.20", "flink-2.3", "example-1.20", "example-2.3", "example-python", "kafka"]
         before = [
             Stage(
                 "cluster",

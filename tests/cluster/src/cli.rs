@@ -53,7 +53,7 @@ enum Action {
         file: PathBuf,
     },
     /// Make images and import them into the cluster: flink-1.20, flink-2.3, example-1.20,
-    /// example-2.3, kafka, operator; without a name, all whose inputs are there.
+    /// example-2.3, example-python, kafka, operator; without a name, all whose inputs are there.
     Images {
         /// Which images.
         names: Vec<String>,

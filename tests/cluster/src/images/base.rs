@@ -1,4 +1,4 @@
-//! The lowest layer of Flink's images: a small Debian with a Java runtime.
+//! The lowest layer of Flink's images: a small Debian with a Java runtime, and with Python where that is wanted.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,10 @@ use crate::progress::Step;
 const SUITE: &str = "bookworm";
 
 /// What Flink needs, and what a person who looks into a pod misses first.
-const PACKAGES: &str = "ca-certificates,gettext-base,libjemalloc2,openjdk-17-jre-headless,procps";
+const JAVA: &str = "ca-certificates,gettext-base,libjemalloc2,openjdk-17-jre-headless,procps";
+
+/// The interpreter, and its library for functions that run inside of Flink's process.
+const PYTHON: &str = "libpython3.11,python3";
 
 /// Run in the new root: everything goes that nobody reads in a container.
 const CLEAN: &str = "set -e
@@ -25,18 +28,46 @@ find usr/share/doc -type f ! -name copyright -delete
 echo 'flink:x:9999:9999:Flink:/opt/flink:/bin/bash' >> etc/passwd
 echo 'flink:x:9999:' >> etc/group";
 
-/// The layer; made once for this list of packages.
-pub fn layer(workshop: &Workshop<'_>) -> Result<Layer> {
-    workshop.ensure_tools()?;
-    let key = Key::default()
-        .with("suite", SUITE)
-        .with("packages", PACKAGES)
-        .with("clean", CLEAN)
-        .finish();
-    workshop.layer("debian-java", &key, make)
+/// What is installed besides Debian itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// A Java runtime.
+    Java,
+    /// A Java runtime and Python.
+    JavaPython,
 }
 
-fn make(tar: &Path, work: &Path, step: &mut Step<'_>) -> Result<()> {
+impl Base {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Java => "debian-java",
+            Self::JavaPython => "debian-java-python",
+        }
+    }
+
+    fn packages(self) -> String {
+        match self {
+            Self::Java => JAVA.to_owned(),
+            Self::JavaPython => format!("{JAVA},{PYTHON}"),
+        }
+    }
+}
+
+/// The layer; made once for its list of packages.
+pub fn layer(base: Base, workshop: &Workshop<'_>) -> Result<Layer> {
+    workshop.ensure_tools()?;
+    let packages = base.packages();
+    let key = Key::default()
+        .with("suite", SUITE)
+        .with("packages", &packages)
+        .with("clean", CLEAN)
+        .finish();
+    workshop.layer(base.name(), &key, |tar, work, step| {
+        make(&packages, tar, work, step)
+    })
+}
+
+fn make(packages: &str, tar: &Path, work: &Path, step: &mut Step<'_>) -> Result<()> {
     let root = work.join("root");
     // Cut off, debootstrap leaves file systems mounted in its root; in a mount namespace of its own
     // they end with it, and nothing that removes the folder later can reach into them.
@@ -46,7 +77,7 @@ fn make(tar: &Path, work: &Path, step: &mut Step<'_>) -> Result<()> {
             "--mount",
             "debootstrap",
             "--variant=minbase",
-            &format!("--include={PACKAGES}"),
+            &format!("--include={packages}"),
             SUITE,
         ])
         .arg(&root);

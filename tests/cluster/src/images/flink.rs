@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use super::Workshop;
 use super::archive::{Image, Settings};
-use super::base::{self, pack};
+use super::base::{self, Base, pack};
 use super::layer::{Entry, Layer};
 use crate::command::{run, watch};
 use crate::hash::{Key, sha256_file};
@@ -58,8 +58,13 @@ impl Version {
 /// # Errors
 /// When a package cannot be fetched or a layer cannot be made.
 pub fn flink(version: Version, workshop: &Workshop<'_>) -> Result<Image> {
+    flink_on(Base::Java, version, workshop)
+}
+
+/// The same on a base of one's choice.
+pub fn flink_on(base: Base, version: Version, workshop: &Workshop<'_>) -> Result<Image> {
     let layers = vec![
-        base::layer(workshop)?,
+        base::layer(base, workshop)?,
         distribution(version, workshop)?,
         start(workshop)?,
     ];

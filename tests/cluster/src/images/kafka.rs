@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::Workshop;
 use super::archive::{Image, Settings};
-use super::base;
+use super::base::{self, Base};
 use super::layer::Entry;
 use crate::hash::{Key, sha256_file};
 
@@ -32,7 +32,7 @@ pub fn kafka(libs: &Path, workshop: &Workshop<'_>) -> Result<Image> {
         entries.push(Entry::file(&format!("{LIBS}/{name}"), jar));
     }
     let layers = vec![
-        base::layer(workshop)?,
+        base::layer(Base::Java, workshop)?,
         workshop.layer_of("kafka", &key.finish(), &entries)?,
     ];
     let settings = Settings {

@@ -11,11 +11,12 @@ mod flink;
 mod kafka;
 pub mod layer;
 mod operator;
+mod python;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use self::archive::{Image, Settings};
 use self::layer::{Entry, Layer, write_layer};
@@ -29,6 +30,7 @@ use crate::progress::{Progress, Step};
 pub use flink::{Version, flink, flink_with};
 pub use kafka::kafka;
 pub use operator::operator;
+pub use python::python;
 
 /// Makes images; holds what all of them need.
 pub struct Workshop<'a> {
@@ -123,6 +125,8 @@ pub enum Wanted {
     Flink(Version),
     /// Flink with the jar of the example jobs.
     Example(Version),
+    /// Flink with the example job in Python.
+    ExamplePython,
     /// A Kafka broker.
     Kafka,
     /// The operator.
@@ -137,7 +141,7 @@ impl Wanted {
             .map(|version| Self::Flink(*version))
             .collect();
         all.extend(Version::ALL.iter().map(|version| Self::Example(*version)));
-        all.extend([Self::Kafka, Self::Operator]);
+        all.extend([Self::ExamplePython, Self::Kafka, Self::Operator]);
         all
     }
 
@@ -146,6 +150,7 @@ impl Wanted {
         match self {
             Self::Flink(version) => format!("flink-{}", version.minor()),
             Self::Example(version) => format!("example-{}", version.minor()),
+            Self::ExamplePython => "example-python".to_owned(),
             Self::Kafka => "kafka".to_owned(),
             Self::Operator => "operator".to_owned(),
         }
@@ -172,6 +177,7 @@ impl Wanted {
                 "examples/jobs/target/flink-example-jobs-{}.jar",
                 version.minor()
             ))),
+            Self::ExamplePython => Some(root.join("examples/python")),
             Self::Kafka => Some(root.join("examples/jobs/target/kafka/libs")),
             Self::Operator => {
                 let target = std::env::var_os("CARGO_TARGET_DIR")
@@ -187,29 +193,48 @@ impl Wanted {
     /// When an input is missing, with the command that makes it, or a layer cannot be made.
     pub fn make(&self, root: &Path, workshop: &Workshop<'_>) -> Result<Image> {
         let input = self.input(root);
-        if let Some(input) = input.as_ref().filter(|input| !input.exists()) {
+        if let Some(input) = &input {
             let remedy = match self {
                 Self::Operator => "cargo build --release --package flink-operator",
-                _ => "mvn --file examples/jobs package",
+                _ => PACKAGE,
             };
-            bail!("{} is not there; make it with: {remedy}", input.display());
+            must_exist(input, remedy)?;
         }
         match (self, input) {
-            (Self::Example(version), Some(jar)) => {
-                let tag = format!("flink-example:{}", version.minor());
-                flink_with(
-                    *version,
-                    &[(jar, "/opt/flink/usrlib/flink-example-jobs.jar")],
-                    &tag,
-                    workshop,
-                )
-            }
+            (Self::Example(version), Some(jar)) => example(*version, jar, root, workshop),
+            (Self::ExamplePython, Some(folder)) => python(&folder, workshop),
             (Self::Kafka, Some(libs)) => kafka(&libs, workshop),
             (Self::Operator, Some(binary)) => operator(&binary, workshop),
             (Self::Flink(version) | Self::Example(version), _) => flink(*version, workshop),
-            (Self::Kafka | Self::Operator, None) => bail!("an image of ours needs its input"),
+            (Self::ExamplePython | Self::Kafka | Self::Operator, None) => {
+                bail!("an image of ours needs its input")
+            }
         }
     }
+}
+
+/// Makes what is taken from the example jobs.
+const PACKAGE: &str = "mvn --file examples/jobs package";
+
+fn must_exist(input: &Path, remedy: &str) -> Result<()> {
+    ensure!(
+        input.exists(),
+        "{} is not there; make it with: {remedy}",
+        input.display()
+    );
+    Ok(())
+}
+
+/// Flink with the jar of the example jobs; and what Flink's own image has to run SQL scripts with.
+fn example(version: Version, jar: PathBuf, root: &Path, workshop: &Workshop<'_>) -> Result<Image> {
+    let mut files = vec![(jar, "/opt/flink/usrlib/flink-example-jobs.jar")];
+    if version == Version::V2_3 {
+        let gateway = root.join("examples/jobs/target/sql/flink-sql-gateway.jar");
+        must_exist(&gateway, PACKAGE)?;
+        files.push((gateway, "/opt/flink/opt/flink-sql-gateway.jar"));
+    }
+    let tag = format!("flink-example:{}", version.minor());
+    flink_with(version, &files, &tag, workshop)
 }
 
 /// The image that holds a pod's namespaces open.
