@@ -16,6 +16,7 @@ use kube::ResourceExt;
 
 use super::ClusterAddress;
 use super::adopted::adopted;
+use super::extension::{Asked, Rules};
 use super::freeze::Freeze;
 use super::memory::{TaskManager, in_force, starts, with_memory};
 use super::parallelism::{overrides_in, with_overrides};
@@ -91,22 +92,36 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// Understand a resource against the operator's defaults.
+    /// Understand a resource against the operator's defaults, without extensions.
     pub fn of(object: &FlinkDeployment, defaults: &Defaults) -> Self {
+        Self::under(object, defaults, &Rules::default())
+    }
+
+    /// Understand a resource against the operator's defaults and the rules that extensions add.
+    pub fn under(object: &FlinkDeployment, defaults: &Defaults, rules: &Rules) -> Self {
+        let (object, mut violations) = rules.mutated(object);
+        let object = object.as_ref();
         let identity = Identity::of(object);
         let status = object.status.clone().unwrap_or_default();
         let recorded = last_reconciled(&status);
         let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
         let asked = effective(defaults, &namespace, &name, &object.spec);
-        let mut violations = match &asked {
-            Ok(config) => validate(&name, &object.spec, config, recorded.as_ref()),
-            Err(errors) => {
-                let raw = own_keys(&object.spec);
-                let mut all = validate(&name, &object.spec, &raw, recorded.as_ref());
-                all.extend(errors.iter().map(Violation::from));
-                all
-            }
+        let mut check = |config: &FlinkConfig| {
+            let deployed = recorded.as_ref();
+            violations.extend(validate(&name, &object.spec, config, deployed));
+            violations.extend(rules.violations(&Asked {
+                resource: object,
+                config,
+                deployed: deployed.map(Recorded::spec),
+            }));
         };
+        match &asked {
+            Ok(config) => check(config),
+            Err(errors) => {
+                check(&own_keys(&object.spec));
+                violations.extend(errors.iter().map(Violation::from));
+            }
+        }
         let deployed = recorded
             .as_ref()
             .and_then(|recorded| effective(defaults, &namespace, &name, recorded.spec()).ok());

@@ -26,6 +26,22 @@ pub struct Violation {
     pub unsupported_version: bool,
 }
 
+impl Violation {
+    /// The field at `path` is wrong: `message` says how, without a full stop, `advice` what to do.
+    pub fn new(
+        path: impl Into<String>,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+            advice: advice.into(),
+            unsupported_version: false,
+        }
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}. {}", self.path, self.message, self.advice)
@@ -38,12 +54,7 @@ struct Findings(Vec<Violation>);
 
 impl Findings {
     fn add(&mut self, path: &str, message: impl Into<String>, advice: impl Into<String>) {
-        self.0.push(Violation {
-            path: path.to_owned(),
-            message: message.into(),
-            advice: advice.into(),
-            unsupported_version: false,
-        });
+        self.0.push(Violation::new(path, message, advice));
     }
 
     fn check(&mut self, fine: bool, path: &str, message: &str, advice: &str) {
@@ -435,12 +446,11 @@ fn amount(resource: &str, text: &str) -> Option<f64> {
 
 impl From<&flink_scaler::SettingsError> for Violation {
     fn from(error: &flink_scaler::SettingsError) -> Self {
-        Self {
-            path: "spec.flinkConfiguration".to_owned(),
-            message: error.to_string(),
-            advice: "Until then the autoscaler does as before.".to_owned(),
-            unsupported_version: false,
-        }
+        Self::new(
+            "spec.flinkConfiguration",
+            error.to_string(),
+            "Until then the autoscaler does as before.",
+        )
     }
 }
 
@@ -461,11 +471,6 @@ impl From<&ConfigError> for Violation {
                 (path.clone(), problem.clone(), "Correct the field.")
             }
         };
-        Self {
-            path,
-            message,
-            advice: advice.to_owned(),
-            unsupported_version: false,
-        }
+        Self::new(path, message, advice)
     }
 }
