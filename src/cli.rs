@@ -14,7 +14,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::run::{self, RunArgs};
+use crate::operator::Operator;
+use crate::run::RunArgs;
 use backtest::BacktestArgs;
 use explain::Explanation;
 use stored::Target;
@@ -78,10 +79,10 @@ enum Format {
 }
 
 impl Cli {
-    /// Do what was asked for.
-    pub fn execute(self) -> ExitCode {
+    /// Do what was asked for; `operator` is the one to run.
+    pub fn execute(self, operator: Operator) -> ExitCode {
         let outcome = match self.command {
-            Command::Run(args) => run::run(&args),
+            Command::Run(args) => operator.run(&args),
             Command::Crd => print_crds(),
             Command::Explain(args) => explain(&args),
             Command::WhatIf(args) => what_if(&args),

@@ -13,8 +13,10 @@ pub mod deadline;
 pub mod domain;
 pub mod flink;
 pub mod leader;
+pub mod listen;
 pub mod namespaces;
 pub mod observe;
+pub mod operator;
 pub mod prometheus;
 pub mod reload;
 pub mod resources;
@@ -24,3 +26,5 @@ pub mod serve;
 pub mod snapshots;
 pub mod telemetry;
 pub mod watch;
+
+pub use operator::Operator;

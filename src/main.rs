@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use flink_operator::Operator;
 use flink_operator::cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::parse().execute()
+    Cli::parse().execute(Operator::builder().build())
 }

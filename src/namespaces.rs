@@ -18,8 +18,10 @@ use crate::clock::Clock;
 use crate::config::options;
 use crate::controllers::{self, Context, Scope, SharedDefaults};
 use crate::deadline::deadline;
+use crate::domain::Rules;
 use crate::flink::FlinkRest;
 use crate::leader::Claim;
+use crate::listen::Newsroom;
 use crate::observe::{Hpas, Observer, Rooms};
 use crate::prometheus::Prometheus;
 use crate::scaler_memory::ScalerMemories;
@@ -137,6 +139,10 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Is told how the watches do.
     pub health: Health,
+    /// What extensions add to understanding a resource.
+    pub rules: Rules,
+    /// Who is told of what was written.
+    pub news: Newsroom,
 }
 
 impl Shared {
@@ -170,6 +176,7 @@ impl Shared {
             memories: memories.clone(),
             rooms: self.rooms.clone(),
             clock: self.clock.clone(),
+            rules: self.rules.clone(),
         };
         let actor = Actor {
             client: self.client.clone(),
@@ -177,6 +184,7 @@ impl Shared {
             memories,
             claim: self.claim.clone(),
             clock: self.clock.clone(),
+            news: self.news.clone(),
         };
         let (defaults, metrics) = (self.defaults.clone(), self.metrics.clone());
         let context = Arc::new(Context::new(observer, actor, defaults, metrics));

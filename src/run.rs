@@ -12,8 +12,10 @@ use kube::{Client, Config};
 use crate::clock::Clock;
 use crate::config::load::{self, Sources};
 use crate::config::{FlinkConfig, Interval, options};
+use crate::domain::Rules;
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
+use crate::listen::{Attached, Running};
 use crate::namespaces::{Shared, Stop, Watched};
 use crate::observe::Rooms;
 use crate::prometheus::{Prometheus, Token};
@@ -22,6 +24,18 @@ use crate::serve::{self, Health};
 use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::metrics::{ApiLayer, Identity};
+
+/// How long listeners have at the end for what waits for them; a pod is given half a minute for all of its end.
+const FLUSH: Duration = Duration::from_secs(10);
+
+/// What a program adds to the operator.
+#[derive(Default)]
+pub struct Extensions {
+    /// Validators and mutators.
+    pub rules: Rules,
+    /// Listeners.
+    pub listeners: Vec<Attached>,
+}
 
 /// Options of `flink-operator run`.
 #[derive(Debug, Args)]
@@ -60,16 +74,16 @@ pub struct RunArgs {
 }
 
 /// Run until a signal ends it.
-pub fn run(args: &RunArgs) -> anyhow::Result<()> {
+pub fn run(args: &RunArgs, extensions: Extensions) -> anyhow::Result<()> {
     logs::init(args.log_format, &args.log_level)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("failed to start the runtime")?
-        .block_on(serve_until_signal(args))
+        .block_on(serve_until_signal(args, extensions))
 }
 
-async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
+async fn serve_until_signal(args: &RunArgs, extensions: Extensions) -> anyhow::Result<()> {
     let sources = Sources {
         directory: args.conf_dir.clone(),
         overrides: args.conf_override_dir.clone(),
@@ -101,6 +115,7 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
     let stop = shutdown();
     let servers = servers(args, &config, &health, &metrics, &stop).await?;
     let namespaces = defaults.watched_namespaces()?;
+    let listeners = Running::start(extensions.listeners, &metrics)?;
     let shared = Shared {
         client,
         flink,
@@ -111,6 +126,8 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
         defaults: defaults.into(),
         metrics,
         health: health.clone(),
+        rules: extensions.rules,
+        news: listeners.newsroom(),
     };
     let mut watched = Watched::none(stop.clone());
     watched.switch_to(namespaces, &shared).await?;
@@ -122,6 +139,7 @@ async fn serve_until_signal(args: &RunArgs) -> anyhow::Result<()> {
     }
     watched.ended().await;
     tracing::info!("all passes are done, ending");
+    listeners.end(FLUSH).await;
     for server in servers {
         server.await??;
     }

@@ -15,8 +15,13 @@ use crate::domain::{Announcement, Component};
 /// Longest message that the API server takes.
 const LONGEST: usize = 1024;
 
-/// Write one event about `object`, or count it up if it is there already.
-pub async fn write<K>(client: &Client, object: &K, announcement: &Announcement, now: Timestamp)
+/// Write one event about `object`, or count it up if it is there already. Returns it as it was written.
+pub async fn write<K>(
+    client: &Client,
+    object: &K,
+    announcement: &Announcement,
+    now: Timestamp,
+) -> Option<Event>
 where
     K: Resource<DynamicType = ()>,
 {
@@ -26,23 +31,21 @@ where
     let name = event.name_any();
     let outcome = match deadline(api.create(&PostParams::default(), &event)).await {
         Err(kube::Error::Api(status)) if status.code == 409 => count_up(&api, &name, &event).await,
-        other => other.map(drop),
+        other => other,
     };
-    if let Err(error) = outcome {
-        tracing::warn!(event = name, %error, "failed to write an event");
-    }
+    outcome
+        .inspect_err(|error| tracing::warn!(event = name, %error, "failed to write an event"))
+        .ok()
 }
 
-async fn count_up(api: &Api<Event>, name: &str, event: &Event) -> Result<(), kube::Error> {
+async fn count_up(api: &Api<Event>, name: &str, event: &Event) -> Result<Event, kube::Error> {
     let present = deadline(api.get(name)).await?;
     let patch = serde_json::json!({
         "count": present.count.unwrap_or(1).saturating_add(1),
         "lastTimestamp": event.last_timestamp,
         "message": event.message,
     });
-    deadline(api.patch(name, &PatchParams::default(), &Patch::Merge(patch)))
-        .await
-        .map(drop)
+    deadline(api.patch(name, &PatchParams::default(), &Patch::Merge(patch))).await
 }
 
 fn event<K: Resource<DynamicType = ()>>(

@@ -3,6 +3,7 @@
 //! The rule: writes only, each safe to repeat, each behind the leader's claim and a deadline; nothing
 //! is decided here. Tests: `tests/it/world/`.
 
+mod audit;
 mod cluster;
 pub mod events;
 mod ha;
@@ -31,6 +32,7 @@ use crate::domain::{
 };
 use crate::flink::{FlinkRest, RestError};
 use crate::leader::{Claim, NotLeader};
+use crate::listen::{Audience, Newsroom};
 use crate::scaler_memory::{Remembered, ScalerMemories, written_again_after};
 use crate::telemetry::logs::Chain;
 
@@ -192,6 +194,8 @@ pub struct Actor {
     pub memories: ScalerMemories,
     /// For the times of events.
     pub clock: Clock,
+    /// Who is told of what was written.
+    pub news: Newsroom,
 }
 
 impl Actor {
@@ -226,7 +230,7 @@ impl Actor {
         }
         if let Some(afterwards) = &plan.afterwards {
             let present = as_recorded(object, &plan.status, written.as_ref());
-            if let Some(version) = status::write(&self.client, &present, afterwards).await? {
+            if let Some(version) = self.write_status(&present, afterwards).await? {
                 *written = Some(version);
             }
         }
@@ -243,11 +247,11 @@ impl Actor {
         written: &mut Option<String>,
     ) -> Result<(), Error>
     where
-        K: Kind + HasStatus,
-        K::Status: PartialEq + Serialize,
+        K: Kind + Audience,
+        K::Status: PartialEq + Serialize + Clone,
     {
         self.claim.check()?;
-        let version = status::write(&self.client, object, status).await?;
+        let version = self.write_status(object, status).await?;
         if version.is_some() {
             *written = version;
         } else if steps {
@@ -279,7 +283,7 @@ impl Actor {
             component: Component::JobManagerDeployment,
             message,
         };
-        match status::write(&self.client, &present, &status).await {
+        match self.write_status(&present, &status).await {
             Ok(Some(version)) => *written = Some(version),
             Ok(None) => {}
             Err(error) => tracing::warn!(error = %Chain(&error), "failed to record a failure"),
@@ -302,14 +306,31 @@ impl Actor {
         }
     }
 
-    async fn announce<K: Kind>(&self, object: &K, announcement: &Announcement) {
-        tracing::info!(
-            reason = %announcement.reason,
-            warning = announcement.warning,
-            "{}",
-            announcement.message
-        );
-        events::write(&self.client, object, announcement, self.clock.now()).await;
+    /// Write a status if it differs, into the log and to the listeners too. Returns the object's version afterwards.
+    async fn write_status<K>(&self, object: &K, status: &K::Status) -> Result<Option<String>, Error>
+    where
+        K: Kind + Audience,
+        K::Status: PartialEq + Serialize + Clone,
+    {
+        let version = status::write(&self.client, object, status).await?;
+        if version.is_some() {
+            audit::status(object, status);
+        }
+        let now = self.clock.now();
+        self.news.status(object, status, version.as_deref(), now);
+        Ok(version)
+    }
+
+    /// Tell people: an event, a line of the log, and the listeners.
+    pub async fn announce<K>(&self, object: &K, announcement: &Announcement)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        audit::event(object, announcement);
+        let now = self.clock.now();
+        if let Some(event) = events::write(&self.client, object, announcement, now).await {
+            self.news.event(event, now);
+        }
     }
 
     async fn take(&self, object: &FlinkDeployment, plan: &Plan, step: &Step) -> Result<(), Error> {
@@ -320,6 +341,7 @@ impl Actor {
         match step {
             Step::AddFinalizer => metadata::finalizer(&self.client, object, FINALIZER, true).await,
             Step::RemoveFinalizer => {
+                self.news.forget(object);
                 metadata::finalizer(&self.client, object, FINALIZER, false).await
             }
             Step::Deploy(deployment) => cluster::deploy(&self.client, object, deployment).await,

@@ -79,6 +79,7 @@ impl Actor {
                 metadata::finalizer(&self.client, object, SNAPSHOT_FINALIZER, true).await
             }
             SnapshotStep::RemoveFinalizer => {
+                self.news.forget(object);
                 let mut present = object.clone();
                 if let Some(version) = written {
                     present.metadata.resource_version = Some(version.to_owned());

@@ -36,7 +36,7 @@ impl Managed for FlinkDeployment {
     /// Observe, decide, act.
     async fn pass(object: &Self, context: &Context) -> Result<Action, act::Error> {
         let status = object.status.clone().unwrap_or_default();
-        let desired = Desired::of(object, &context.defaults());
+        let desired = Desired::under(object, &context.defaults(), &context.observer.rules);
         let needs = needs(&desired, &status);
         let look = context.observer.observe(object, &desired, &status, &needs);
         let observed = Box::pin(look).await;

@@ -45,11 +45,6 @@ pub async fn report<K: Managed>(
     deadline(api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)))
         .await
         .map_err(failed)?;
-    tracing::warn!(
-        object.namespace = namespace,
-        object.name = name,
-        "{message}"
-    );
     let subject = invalid.metadata.clone().into_response_partial::<K>();
     let announcement = crate::domain::Announcement {
         warning: true,
@@ -57,6 +52,6 @@ pub async fn report<K: Managed>(
         component: crate::domain::Component::Operator,
         message,
     };
-    act::events::write(&actor.client, &subject, &announcement, actor.clock.now()).await;
+    actor.announce(&subject, &announcement).await;
     Ok(Action::await_change())
 }

@@ -27,7 +27,9 @@ use kube::{Client, ResourceExt};
 
 use crate::clock::Clock;
 use crate::deadline::deadline;
-use crate::domain::{Desired, HaMetadata, JobManager, Need, Needs, Observed, Pods, Sighting};
+use crate::domain::{
+    Desired, HaMetadata, JobManager, Need, Needs, Observed, Pods, Rules, Sighting,
+};
 use crate::flink::FlinkRest;
 use crate::prometheus::Prometheus;
 use crate::resources::{ha, names};
@@ -57,6 +59,8 @@ pub struct Observer {
     pub rooms: Rooms,
     /// Time and identities.
     pub clock: Clock,
+    /// What extensions add to understanding a resource.
+    pub rules: Rules,
 }
 
 impl Observer {

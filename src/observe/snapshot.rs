@@ -56,7 +56,7 @@ impl Observer {
             observed.target = owner.map(|_| Target::unknown());
             return observed;
         };
-        let desired = Desired::of(&owner.deployment, defaults);
+        let desired = Desired::under(&owner.deployment, defaults, &self.rules);
         let address = desired.address();
         let client = self.flink.at(&namespace, &address);
         let recorded = owner.job.state.unwrap_or(FlinkJobState::Reconciling);

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("scaler_memory", &[]),
     ("snapshots", &["domain"]),
     ("leader", &["clock", "deadline", "telemetry"]),
+    ("listen", &["config", "namespaces", "telemetry"]),
     (
         "observe",
         &[
@@ -43,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "domain",
             "flink",
             "leader",
+            "listen",
             "resources",
             "telemetry",
         ],

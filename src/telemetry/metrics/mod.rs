@@ -8,6 +8,7 @@ mod api;
 mod export;
 mod facts;
 mod fleet;
+mod hearing;
 mod lifecycle;
 mod process;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use api::{ApiLayer, Route};
 pub use fleet::{
     DeploymentFacts, Evaluation, Facts, Resource, ResourceType, SnapshotKind, VertexFigures,
 };
+pub use hearing::Hearing;
 
 use self::export::{
     Book, Figures, ProcessFigures, counter, gauge, histogram, histograms, lock, register, registry,
@@ -106,6 +108,7 @@ struct Inner {
     api_time: HistogramVec,
     flink_requests: IntCounterVec,
     flink_time: HistogramVec,
+    listeners: hearing::Listeners,
 }
 
 impl Metrics {
@@ -134,6 +137,7 @@ impl Metrics {
             api_time: histogram(&registry, &table::API_TIME, "")?,
             flink_requests: counter(&registry, &table::FLINK_REQUESTS)?,
             flink_time: histogram(&registry, &table::FLINK_TIME, "")?,
+            listeners: hearing::Listeners::new(&registry)?,
             tracks: Mutex::default(),
             registry,
             book,

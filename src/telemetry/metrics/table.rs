@@ -253,6 +253,12 @@ declare! {
         "Requests to the REST interface of Flink.";
     FLINK_TIME = Type::Histogram(CALLS), "flink_operator_flink_request_duration_seconds", &["endpoint"],
         "How long Flink took to answer, in seconds.";
+    LISTENER_NOTICES = Type::Counter, "flink_operator_listener_notices_total", &["listener", "outcome"],
+        "Notices for a listener that ended: delivered, failed (by the listener, or refused for good by its receiver), panicked, dropped (no place or no time left).";
+    LISTENER_RETRIES = Type::Counter, "flink_operator_listener_retries_total", &["listener"],
+        "Deliveries to a listener's receiver that failed and were tried again.";
+    LISTENER_WAITING = Type::Gauge, "flink_operator_listener_waiting", &["listener"],
+        "Notices that wait for a listener now.";
     PROCESS_CPU = Type::Counter, "process_cpu_seconds_total", &[],
         "Processor time used by the operator, in seconds.";
     PROCESS_MEMORY = Type::Gauge, "process_resident_memory_bytes", &[],

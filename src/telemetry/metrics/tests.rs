@@ -39,6 +39,9 @@ fn use_everything(metrics: &Metrics) {
     metrics.api_call("get", "pods", Some(200), second);
     metrics.rest_call("jobs_overview", "ok", second);
     metrics.watch_failed("Pod");
+    metrics.heard("audit", Hearing::Delivered, 1);
+    metrics.tried_again("audit");
+    metrics.waits_for("audit", 1);
     // Every state is left and every transition ends; the first sight of a resource times nothing.
     let life = "DELETED CREATED DEPLOYED STABLE UPGRADING DEPLOYED STABLE SUSPENDED UPGRADING STABLE \
                 FAILED DEPLOYED ROLLING_BACK ROLLED_BACK DELETING DELETED CREATED";

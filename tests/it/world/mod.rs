@@ -19,8 +19,10 @@ use flink_operator::act::Actor;
 use flink_operator::clock::Clock;
 use flink_operator::config::Defaults;
 use flink_operator::controllers::{Context, pass};
+use flink_operator::domain::Rules;
 use flink_operator::flink::{Deadlines, FlinkRest, RouteChoice};
 use flink_operator::leader::Claim;
+use flink_operator::listen::Newsroom;
 use flink_operator::observe::{Hpas, Observer, Rooms};
 use flink_operator::scaler_memory::ScalerMemories;
 use flink_operator::snapshots::Snapshots;
@@ -286,6 +288,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
         hpas: Hpas::default(),
         memories: memories.clone(),
         clock: clock.clone(),
+        rules: Rules::default(),
     };
     let actor = Actor {
         client,
@@ -293,6 +296,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
         memories,
         claim: Claim::alone(clock.clone()),
         clock,
+        news: Newsroom::default(),
     };
     let metrics = Metrics::new(&Identity::default()).unwrap();
     Context::new(observer, actor, Defaults::builtin().into(), metrics)
