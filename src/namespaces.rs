@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, OptionFuture};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use tokio::sync::oneshot;
@@ -165,10 +165,11 @@ impl Shared {
         let installed = watches.snapshots(&snapshots).await;
         let manages_ingresses = self.defaults.get().manages_ingresses();
         let memories = ScalerMemories::default();
+        let (job_managers, changed) = watches.job_managers();
         let observer = Observer {
             client: self.client.clone(),
             flink: self.flink.clone(),
-            deployments: Some(watches.job_managers()),
+            deployments: Some(job_managers),
             ingresses: manages_ingresses.then(|| watches.ingresses()),
             snapshots,
             hpas: Hpas::default(),
@@ -192,24 +193,10 @@ impl Shared {
         if let Some(namespace) = &scope.namespace {
             self.name_if_missing(namespace).await;
         }
-        let deployments = controllers::deployments(
-            self.client.clone(),
-            scope.clone(),
-            Arc::clone(&context),
-            stop.clone(),
-        );
-        let snapshots = controllers::snapshots(
-            self.client.clone(),
-            scope.clone(),
-            Arc::clone(&context),
-            stop,
-        );
+        let deployments = controllers::deployments(&watches, changed, Arc::clone(&context));
+        let snapshots = installed.then(|| controllers::snapshots(&watches, Arc::clone(&context)));
         running.spawn(async move {
-            if installed {
-                tokio::join!(deployments, snapshots);
-            } else {
-                deployments.await;
-            }
+            tokio::join!(deployments, OptionFuture::from(snapshots));
             if let Some(namespace) = &scope.namespace {
                 context.metrics.forget_namespace(namespace);
             }

@@ -11,7 +11,7 @@ use kube::{Client, Config};
 
 use crate::clock::Clock;
 use crate::config::load::{self, Sources};
-use crate::config::{FlinkConfig, Interval, options};
+use crate::config::{ConfigError, FlinkConfig, Interval, options};
 use crate::domain::Rules;
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
@@ -23,7 +23,7 @@ use crate::reload;
 use crate::serve::{self, Health};
 use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, LogFormat};
-use crate::telemetry::metrics::{ApiLayer, Identity};
+use crate::telemetry::metrics::{ApiLayer, Identity, Switches};
 
 /// How long listeners have at the end for what waits for them; a pod is given half a minute for all of its end.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -99,14 +99,17 @@ async fn serve_until_signal(args: &RunArgs, extensions: Extensions) -> anyhow::R
     let defaults = loaded.defaults;
     let config = defaults.operator().clone();
     let clock = Clock::system();
-    let metrics = Metrics::new(&Identity {
+    let identity = Identity {
         host: args.identity.clone(),
         namespace: args.namespace.clone(),
         name: args.name.clone(),
-    })?;
+    };
+    let metrics = Metrics::new(&identity, switches(&config)?)?;
     let client = client(&metrics).await?;
     let health = Health::new(serve::PATIENCE);
     let claim = claim(args, &config, &client, &clock)?;
+    let right = claim.clone();
+    metrics.leads_when(move || right.held());
     let deadlines = Deadlines::within(config.get(&options::FLINK_CLIENT_TIMEOUT)?);
     let counters = metrics.clone();
     let flink = FlinkRest::new(args.flink_rest.clone(), client.clone(), deadlines)?
@@ -144,6 +147,19 @@ async fn serve_until_signal(args: &RunArgs, extensions: Extensions) -> anyhow::R
         server.await??;
     }
     Ok(())
+}
+
+/// Which metrics are exported.
+fn switches(config: &FlinkConfig) -> Result<Switches, ConfigError> {
+    Ok(Switches {
+        controllers: config.get(&options::JOSDK_METRICS_ENABLED)?,
+        client: config.get(&options::CLIENT_METRICS_ENABLED)?,
+        resources: config.get(&options::RESOURCE_METRICS_ENABLED)?,
+        lifecycle: config.get(&options::RESOURCE_LIFECYCLE_METRICS_ENABLED)?,
+        lifecycle_by_namespace: config
+            .get(&options::RESOURCE_LIFECYCLE_NAMESPACE_HISTOGRAMS_ENABLED)?,
+        slow: config.get(&options::CLIENT_METRICS_SLOW_THRESHOLD)?,
+    })
 }
 
 /// A client that never retries by itself and whose calls are counted.

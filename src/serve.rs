@@ -7,6 +7,7 @@
 //! caches were filled and no watch is broken now.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -59,7 +60,26 @@ pub struct Health {
 #[derive(Default)]
 struct Vitals {
     ready: bool,
-    watches: BTreeMap<&'static str, Watch>,
+    watches: BTreeMap<WatchOf, Watch>,
+}
+
+/// A watch: the kind, and the namespace if it is not of all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WatchOf {
+    /// What is watched.
+    pub kind: &'static str,
+    /// Where; everywhere if absent.
+    pub namespace: Option<String>,
+}
+
+impl fmt::Display for WatchOf {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "watch of {}s", self.kind)?;
+        match &self.namespace {
+            Some(namespace) => write!(to, " in {namespace}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How a watch is doing.
@@ -90,47 +110,54 @@ impl Health {
     }
 
     /// A watch begins; from now on it is expected to come up.
-    pub fn watch_begun(&self, kind: &'static str, now: Instant) {
+    pub fn watch_begun(&self, watch: &WatchOf, now: Instant) {
         self.with(|vitals| {
-            vitals.watches.entry(kind).or_insert(Watch::Begun(now));
+            let known = vitals.watches.entry(watch.clone());
+            known.or_insert(Watch::Begun(now));
         });
     }
 
     /// A watch delivered something.
-    pub fn watch_alive(&self, kind: &'static str) {
-        self.with(|vitals| vitals.watches.insert(kind, Watch::Alive));
+    pub fn watch_alive(&self, watch: &WatchOf) {
+        self.with(|vitals| {
+            // Nearly always known and alive already: nothing is to be allocated for each event.
+            match vitals.watches.get_mut(watch) {
+                Some(known) => *known = Watch::Alive,
+                None => drop(vitals.watches.insert(watch.clone(), Watch::Alive)),
+            }
+        });
     }
 
     /// A watch broke off; it is begun again by itself. The time counts from the first failure in a row.
-    pub fn watch_broken(&self, kind: &'static str, reason: &str, now: Instant) {
+    pub fn watch_broken(&self, watch: &WatchOf, reason: &str, now: Instant) {
         self.with(|vitals| {
-            let since = match vitals.watches.get(kind) {
+            let since = match vitals.watches.get(watch) {
                 Some(Watch::Begun(since) | Watch::Broken(since, _)) => *since,
                 Some(Watch::Alive) | None => now,
             };
             vitals
                 .watches
-                .insert(kind, Watch::Broken(since, reason.to_owned()));
+                .insert(watch.clone(), Watch::Broken(since, reason.to_owned()));
         });
+    }
+
+    /// Nobody watches this any more, so it cannot be broken.
+    pub fn watch_ended(&self, watch: &WatchOf) {
+        self.with(|vitals| vitals.watches.remove(watch));
     }
 
     /// What would be cured by a restart.
     pub fn liveness(&self, now: Instant) -> Complaints {
         self.with(|vitals| {
             let overdue = |since: &Instant| now.duration_since(*since) > self.patience;
-            let complaints = vitals
-                .watches
-                .iter()
-                .filter_map(|(kind, watch)| match watch {
-                    Watch::Broken(since, reason) if overdue(since) => {
-                        let seconds = now.duration_since(*since).as_secs();
-                        Some(format!("watch of {kind} broken for {seconds} s: {reason}"))
-                    }
-                    Watch::Begun(since) if overdue(since) => {
-                        Some(format!("watch of {kind} never came up"))
-                    }
-                    _ => None,
-                });
+            let complaints = vitals.watches.iter().filter_map(|(of, watch)| match watch {
+                Watch::Broken(since, reason) if overdue(since) => {
+                    let seconds = now.duration_since(*since).as_secs();
+                    Some(format!("{of} broken for {seconds} s: {reason}"))
+                }
+                Watch::Begun(since) if overdue(since) => Some(format!("{of} never came up")),
+                _ => None,
+            });
             complaints.collect()
         })
     }
@@ -139,16 +166,11 @@ impl Health {
     pub fn readiness(&self) -> Complaints {
         self.with(|vitals| {
             let starting = (!vitals.ready).then(|| "still starting".to_owned());
-            let watches = vitals
-                .watches
-                .iter()
-                .filter_map(|(kind, watch)| match watch {
-                    Watch::Begun(_) => Some(format!("watch of {kind} is coming up")),
-                    Watch::Broken(_, reason) => {
-                        Some(format!("watch of {kind} is broken: {reason}"))
-                    }
-                    Watch::Alive => None,
-                });
+            let watches = vitals.watches.iter().filter_map(|(of, watch)| match watch {
+                Watch::Begun(_) => Some(format!("{of} is coming up")),
+                Watch::Broken(_, reason) => Some(format!("{of} is broken: {reason}")),
+                Watch::Alive => None,
+            });
             starting.into_iter().chain(watches).collect()
         })
     }
@@ -222,61 +244,86 @@ async fn scrape(State(metrics): State<Metrics>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::metrics::Identity;
+    use crate::telemetry::metrics::{Identity, Switches};
 
     fn metrics() -> Metrics {
-        Metrics::new(&Identity::default()).expect("the table is sound")
+        Metrics::new(&Identity::default(), Switches::default()).expect("the table is sound")
+    }
+
+    fn of(kind: &'static str) -> WatchOf {
+        WatchOf {
+            kind,
+            namespace: None,
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_may_be_broken_for_a_while() {
         let health = Health::new(PATIENCE);
-        health.watch_alive("Deployment");
-        health.watch_broken("Deployment", "connection refused", Instant::now());
+        health.watch_alive(&of("Deployment"));
+        health.watch_broken(&of("Deployment"), "connection refused", Instant::now());
         assert!(health.liveness(Instant::now()).is_empty());
         tokio::time::advance(PATIENCE / 2).await;
-        health.watch_broken("Deployment", "connection reset", Instant::now());
+        health.watch_broken(&of("Deployment"), "connection reset", Instant::now());
         tokio::time::advance(PATIENCE / 2 + Duration::from_secs(1)).await;
         let complaints = health.liveness(Instant::now());
         assert_eq!(
             complaints,
-            ["watch of Deployment broken for 301 s: connection reset"]
+            ["watch of Deployments broken for 301 s: connection reset"]
         );
-        health.watch_alive("Deployment");
+        health.watch_alive(&of("Deployment"));
         assert!(health.liveness(Instant::now()).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_never_comes_up_is_not_alive_for_ever() {
         let health = Health::new(PATIENCE);
-        health.watch_begun("Pod", Instant::now());
+        health.watch_begun(&of("Pod"), Instant::now());
         assert!(health.liveness(Instant::now()).is_empty());
         tokio::time::advance(PATIENCE + Duration::from_secs(1)).await;
         assert_eq!(
             health.liveness(Instant::now()),
-            ["watch of Pod never came up"]
+            ["watch of Pods never came up"]
         );
     }
 
     #[tokio::test(start_paused = true)]
     async fn ready_needs_every_watch() {
         let health = Health::new(PATIENCE);
-        health.watch_begun("Pod", Instant::now());
+        health.watch_begun(&of("Pod"), Instant::now());
         assert_eq!(
             health.readiness(),
-            ["still starting", "watch of Pod is coming up"]
+            ["still starting", "watch of Pods is coming up"]
         );
         health.set_ready(true);
-        health.watch_alive("Pod");
+        health.watch_alive(&of("Pod"));
         assert!(health.readiness().is_empty());
-        health.watch_broken("Pod", "forbidden", Instant::now());
-        assert_eq!(health.readiness(), ["watch of Pod is broken: forbidden"]);
+        health.watch_broken(&of("Pod"), "forbidden", Instant::now());
+        assert_eq!(health.readiness(), ["watch of Pods is broken: forbidden"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_watch_of_one_namespace_says_nothing_of_anothers() {
+        let health = Health::new(PATIENCE);
+        health.set_ready(true);
+        let [shop, garden] = ["shop", "garden"].map(|namespace| WatchOf {
+            kind: "Pod",
+            namespace: Some(namespace.to_owned()),
+        });
+        health.watch_broken(&shop, "forbidden", Instant::now());
+        health.watch_alive(&garden);
+        assert_eq!(
+            health.readiness(),
+            ["watch of Pods in shop is broken: forbidden"]
+        );
+        health.watch_ended(&shop);
+        assert!(health.readiness().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_watch_is_no_broken_one() {
         let health = Health::new(PATIENCE);
-        health.watch_alive("Pod");
+        health.watch_alive(&of("Pod"));
         tokio::time::advance(PATIENCE * 100).await;
         assert!(health.liveness(Instant::now()).is_empty());
     }
@@ -311,7 +358,7 @@ mod tests {
             );
         }
         let long_ago = Instant::now() - Duration::from_secs(2);
-        health.watch_broken("Pod", "forbidden", long_ago);
+        health.watch_broken(&of("Pod"), "forbidden", long_ago);
         for path in ["/", "/healthz"] {
             let (code, text) = ask(format!("{base}{path}")).await;
             assert_eq!((code, text.lines().next()), (500, Some("ERROR")), "{path}");

@@ -1,20 +1,24 @@
-//! Watches beside those of the controllers: what passes look up in memory instead of asking.
+//! Watches: what triggers passes, and what they look up in memory instead of asking.
 //!
-//! The rule: a watch that breaks is reported to [`Health`] and goes on by itself.
+//! The rule: every watch is [`seen`](Watches::seen): one that breaks is reported to [`Health`] and goes on by itself.
 
-use flink_crds::FlinkStateSnapshot;
+use flink_crds::{FlinkDeployment, FlinkStateSnapshot};
+use futures::channel::mpsc;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::ListParams;
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::watcher::{self as watching, Event};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource, ResourceExt};
+use tokio::time::Instant;
 
 use crate::controllers::{self, Scope};
 use crate::deadline::deadline;
 use crate::namespaces::Stop;
-use crate::serve::Health;
+use crate::serve::{Health, WatchOf};
 use crate::snapshots::Snapshots;
 use crate::telemetry::Metrics;
 
@@ -33,8 +37,9 @@ pub struct Watches<'a> {
 }
 
 impl Watches<'_> {
-    /// Keep JobManager Deployments in memory, so that a pass at rest asks the API server nothing.
-    pub fn job_managers(&self) -> Store<Deployment> {
+    /// Keep JobManager Deployments in memory, so that a pass at rest asks the API server nothing; and the
+    /// FlinkDeployments whose one has changed, after memory has.
+    pub fn job_managers(&self) -> (Store<Deployment>, Triggers<FlinkDeployment>) {
         let api: Api<Deployment> =
             controllers::scoped(self.client, self.scope.namespace.as_deref());
         let (store, writer) = reflector::store();
@@ -43,8 +48,16 @@ impl Watches<'_> {
             .default_backoff()
             .modify(|deployment| deployment.metadata.managed_fields = None)
             .reflect(writer);
-        self.follow("Deployment", stream, |_| {});
-        store
+        let (changed, triggers) = mpsc::unbounded();
+        self.follow("Deployment", stream, move |event| {
+            if let Event::Apply(object) | Event::InitApply(object) | Event::Delete(object) = event {
+                for owner in owners(&object) {
+                    // Nobody listens any more when the namespace was let go.
+                    let _ = changed.unbounded_send(owner);
+                }
+            }
+        });
+        (store, triggers)
     }
 
     /// Keep Ingresses of clusters in memory.
@@ -89,40 +102,72 @@ impl Watches<'_> {
     fn follow<T: Send + 'static>(
         &self,
         kind: &'static str,
-        stream: impl Stream<Item = Result<T, watcher::Error>> + Send + 'static,
+        stream: impl Stream<Item = watching::Result<T>> + Send + 'static,
         mut take_in: impl FnMut(T) + Send + 'static,
     ) {
-        let (health, metrics) = (self.health.clone(), self.metrics.clone());
-        let namespace = self.scope.namespace.clone();
-        health.watch_begun(kind, tokio::time::Instant::now());
-        let end = (health.clone(), self.stop.clone());
-        let all = stream.take_until(end.1).for_each(move |event| {
-            match event {
-                Ok(event) => {
-                    health.watch_alive(kind);
-                    take_in(event);
-                }
-                Err(error) => {
-                    metrics.watch_failed(kind);
-                    let (reason, now) = (error.to_string(), tokio::time::Instant::now());
-                    match &namespace {
-                        // One namespace without permission is no reason to start the operator, and so all others,
-                        // again.
-                        Some(_) if is_forbidden(&error) => health.watch_alive(kind),
-                        _ => health.watch_broken(kind, &reason, now),
-                    }
-                    let namespace = namespace.as_deref().unwrap_or("(all)");
-                    tracing::warn!(namespace, %error, "the watch of {kind}s broke");
-                }
+        let seen = self.seen(kind, stream);
+        tokio::spawn(seen.for_each(move |event| {
+            if let Ok(event) = event {
+                take_in(event);
             }
             futures::future::ready(())
-        });
-        tokio::spawn(async move {
-            all.await;
-            // What is not watched any more cannot be broken.
-            end.0.watch_alive(kind);
-        });
+        }));
     }
+
+    /// The same watch, until it is to end; how it does is told to those who ask about the process.
+    pub fn seen<T, S>(
+        &self,
+        kind: &'static str,
+        stream: S,
+    ) -> impl Stream<Item = watching::Result<T>> + Send + use<T, S>
+    where
+        T: Send + 'static,
+        S: Stream<Item = watching::Result<T>> + Send + 'static,
+    {
+        let (health, metrics) = (self.health.clone(), self.metrics.clone());
+        let of = WatchOf {
+            kind,
+            namespace: self.scope.namespace.clone(),
+        };
+        health.watch_begun(&of, Instant::now());
+        let (ended, end_of) = (health.clone(), of.clone());
+        let stop = self.stop.clone();
+        let stop = async move {
+            stop.await;
+            ended.watch_ended(&end_of);
+        };
+        stream
+            .inspect(move |event| {
+                let Err(error) = event else {
+                    return health.watch_alive(&of);
+                };
+                metrics.watch_failed(kind);
+                if of.namespace.is_some() && is_forbidden(error) {
+                    // One namespace without permission is no reason to start the operator, and so all others, again.
+                    health.watch_alive(&of);
+                } else {
+                    health.watch_broken(&of, &error.to_string(), Instant::now());
+                }
+                let namespace = of.namespace.as_deref().unwrap_or("(all)");
+                tracing::warn!(namespace, %error, "the watch of {kind}s broke");
+            })
+            .take_until(stop)
+    }
+}
+
+/// Objects whose pass something else asks for.
+pub type Triggers<K> = mpsc::UnboundedReceiver<ObjectRef<K>>;
+
+/// The objects of a kind that own this one.
+fn owners<K: Resource<DynamicType = ()>>(object: &impl ResourceExt) -> Vec<ObjectRef<K>> {
+    let namespace = object.namespace().unwrap_or_default();
+    let of_kind = |owner: &&OwnerReference| {
+        owner.kind == K::kind(&()) && owner.api_version == K::api_version(&())
+    };
+    let owners = object.owner_references().iter().filter(of_kind);
+    owners
+        .map(|owner| ObjectRef::new(&owner.name).within(&namespace))
+        .collect()
 }
 
 /// The operator may not see these objects.

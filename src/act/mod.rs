@@ -96,6 +96,9 @@ pub enum Error {
         /// Its limit.
         seconds: u64,
     },
+    /// A pass broke off.
+    #[error("the pass broke off, which is a mistake in the operator: report the panic in its log")]
+    Crashed,
     /// The objects of a cluster cannot be built from its configuration.
     #[error("failed to build the objects of the cluster: {}", texts(.0))]
     Build(Vec<ConfigError>),
@@ -148,6 +151,7 @@ impl Error {
             Self::Flink { .. } | Self::Disposal { .. } => "flink",
             Self::Build(_) => "build",
             Self::Stuck { .. } => "stuck",
+            Self::Crashed => "crashed",
         }
     }
 
@@ -159,7 +163,11 @@ impl Error {
                 matches!(source.as_ref(), kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422))
             }
             Self::Flink { source, .. } => source.is_refusal(),
-            Self::Conflict | Self::NotLeader | Self::Disposal { .. } | Self::Stuck { .. } => false,
+            Self::Conflict
+            | Self::NotLeader
+            | Self::Disposal { .. }
+            | Self::Stuck { .. }
+            | Self::Crashed => false,
         }
     }
 }

@@ -198,7 +198,7 @@ options! {
     CLIENT_METRICS_ENABLED: bool, Process, "kubernetes.client.metrics.enabled" = "true",
         "Metrics of the requests to the API server.";
     CLIENT_METRICS_CODE_GROUPS_ENABLED: bool, Process, "kubernetes.client.metrics.http.response.code.groups.enabled" = "false",
-        "Also counts the answers of the API server by groups of status codes.";
+        "Also counts the answers of the API server by groups of status codes. Read without effect: the code is a label.";
     CLIENT_METRICS_SLOW_THRESHOLD: Duration, Process, "kubernetes.client.metrics.slow.request.threshold" = "5 s",
         "Requests that take longer count as slow.";
     LABEL_SELECTOR: Option<String>, Process, "label.selector",
@@ -248,7 +248,7 @@ options! {
     RESOURCE_LIFECYCLE_METRICS_ENABLED: bool, Process, "resource.lifecycle.metrics.enabled" = "true",
         "Metrics of lifecycle states and the time between them.";
     RESOURCE_LIFECYCLE_NAMESPACE_HISTOGRAMS_ENABLED: bool, Process, "resource.lifecycle.namespace.histograms.enabled" = "true",
-        "Also keeps these histograms for each namespace.";
+        "Keeps these histograms for each namespace rather than for all together.";
     RESOURCE_METRICS_ENABLED: bool, Process, "resource.metrics.enabled" = "true",
         "Metrics that count resources.";
     RETRY_INITIAL_INTERVAL: Duration, Operator, "retry.initial.interval" = "5 s",

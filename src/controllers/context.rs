@@ -7,6 +7,7 @@ use crate::act::Actor;
 use crate::config::Defaults;
 use crate::observe::Observer;
 use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Resource;
 
 use super::retry::Retries;
 
@@ -68,8 +69,28 @@ impl Context {
         }
     }
 
+    /// A resource is gone: nothing of it is kept.
+    pub fn forget(&self, resource: &Resource) {
+        self.metrics.forget(resource);
+        let key = key(resource);
+        self.retries.forget(&key);
+        if let Ok(mut written) = self.written.lock() {
+            written.remove(&key);
+        }
+    }
+
     /// The defaults in force.
     pub fn defaults(&self) -> Arc<Defaults> {
         self.defaults.get()
     }
+}
+
+/// A resource in memory and in the log.
+pub fn key(resource: &Resource) -> String {
+    format!(
+        "{}/{}/{}",
+        resource.kind.as_str(),
+        resource.namespace,
+        resource.name
+    )
 }

@@ -3,38 +3,28 @@
 use std::sync::Arc;
 
 use flink_crds::FlinkDeployment;
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::Client;
-use kube::api::Api;
-use kube::runtime::controller::Action;
-use kube::runtime::watcher;
 
-use super::passes::{self, Managed, Scope, controller, end, resource, scoped};
+use super::passes::{self, Managed, Passed, end, resource};
 use super::{Context, scaling};
 use crate::act;
 use crate::domain::{Desired, decide, needs};
 use crate::telemetry::metrics::{Facts, ResourceType};
+use crate::watch::{Triggers, Watches};
 
-/// Run the controller over `scope` until `stop` resolves.
-pub async fn run(
-    client: Client,
-    scope: Scope,
+/// Run the controller until its watches are to end; `changed` are those whose JobManager has changed.
+pub fn run(
+    watches: &Watches<'_>,
+    changed: Triggers<FlinkDeployment>,
     context: Arc<Context>,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
-) {
-    let job_managers: Api<Deployment> = scoped(&client, scope.namespace.as_deref());
-    let controller = controller::<FlinkDeployment>(&client, &scope).owns(
-        job_managers,
-        watcher::Config::default().labels(super::JOB_MANAGERS),
-    );
-    passes::run(controller, context, stop).await;
+) -> impl Future<Output = ()> + Send + 'static {
+    passes::run(watches, changed, context)
 }
 
 impl Managed for FlinkDeployment {
     const TYPE: ResourceType = ResourceType::FlinkDeployment;
 
     /// Observe, decide, act.
-    async fn pass(object: &Self, context: &Context) -> Result<Action, act::Error> {
+    async fn pass(object: &Self, context: &Context) -> Result<Passed, act::Error> {
         let status = object.status.clone().unwrap_or_default();
         let desired = Desired::under(object, &context.defaults(), &context.observer.rules);
         let needs = needs(&desired, &status);
@@ -45,7 +35,7 @@ impl Managed for FlinkDeployment {
             tracing::debug!(%waiting, "waiting");
         }
         let facts = Facts::of_deployment(&plan.status);
-        let resource = resource(object);
+        let resource = resource::<Self>(object);
         context.metrics.set_resource(&resource, facts, observed.now);
         match &plan.verdict {
             Some(verdict) => scaling::measure(&context.metrics, &resource, verdict),
@@ -53,6 +43,10 @@ impl Managed for FlinkDeployment {
             None => {}
         }
         let outcome = context.actor.act(object, &plan).await;
-        end(object, context, outcome, plan.look_again)
+        let passed = Passed {
+            look_again: plan.look_again,
+            waits: !plan.waiting.is_empty(),
+        };
+        end(object, context, outcome, passed)
     }
 }

@@ -4,17 +4,13 @@ use kube::ResourceExt;
 use kube::api::{Api, ApiResource, Patch, PatchParams};
 use kube::core::error_boundary::InvalidObject;
 use kube::core::metadata::PartialObjectMetaExt;
-use kube::runtime::controller::Action;
 
 use super::Managed;
 use crate::act::{self, Actor};
 use crate::deadline::deadline;
 
 /// Record the mistake in the status of the object.
-pub async fn report<K: Managed>(
-    actor: &Actor,
-    invalid: &InvalidObject,
-) -> Result<Action, act::Error> {
+pub async fn report<K: Managed>(actor: &Actor, invalid: &InvalidObject) -> Result<(), act::Error> {
     actor.claim.check()?;
     let message = format!(
         "The resource cannot be read: {}. Correct the field it names; the running job is left as it is.",
@@ -29,14 +25,14 @@ pub async fn report<K: Managed>(
     let failed = |source| act::Error::of::<K>("write the status of", &name, source);
     let present = deadline(api.get_opt(&name)).await.map_err(failed)?;
     let Some(present) = present else {
-        return Ok(Action::await_change());
+        return Ok(());
     };
     let known = present
         .data
         .pointer("/status/error")
         .and_then(serde_json::Value::as_str);
     if known == Some(&error) {
-        return Ok(Action::await_change());
+        return Ok(());
     }
     let patch = serde_json::json!({
         "metadata": { "resourceVersion": present.resource_version() },
@@ -53,5 +49,5 @@ pub async fn report<K: Managed>(
         message,
     };
     actor.announce(&subject, &announcement).await;
-    Ok(Action::await_change())
+    Ok(())
 }

@@ -3,21 +3,29 @@
 //!
 //! The rule: nothing here knows what a kind is about.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
-use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::watcher;
+use kube::runtime::controller::{Action, Config, applier};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::utils::StreamBackoff;
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
 use tokio::time::Instant;
+use tracing::Instrument;
 
+use super::context::key;
 use super::{Context, invalid};
 use crate::act::{self, Kind};
 use crate::deadline::deadline;
 use crate::telemetry::logs::Chain;
 use crate::telemetry::metrics::{self, Outcome, ResourceType};
+use crate::watch::Watches;
 
 /// Longest time one pass may take before it is given up; the next one decides anew.
 const PASS_LIMIT: Duration = Duration::from_mins(2);
@@ -36,7 +44,16 @@ pub trait Managed: Kind + Send + Sync + 'static {
     fn pass(
         object: &Self,
         context: &Context,
-    ) -> impl Future<Output = Result<Action, act::Error>> + Send;
+    ) -> impl Future<Output = Result<Passed, act::Error>> + Send;
+}
+
+/// How a pass ended that did not fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// When to look again if nothing changes before.
+    pub look_again: Option<Duration>,
+    /// Something in Flink or Kubernetes has to happen first.
+    pub waits: bool,
 }
 
 /// What is watched, and how many objects at once get a pass.
@@ -50,32 +67,91 @@ pub struct Scope {
     pub concurrency: u16,
 }
 
-/// A controller over a kind, to which other streams may be added before [`run`].
-pub fn controller<K: Managed>(client: &Client, scope: &Scope) -> Controller<DeserializeGuard<K>> {
-    let objects: Api<DeserializeGuard<K>> = scoped(client, scope.namespace.as_deref());
-    let mut watched = watcher::Config::default();
+/// Give objects of a kind their passes until the watches are to end: those that changed, those that `others`
+/// ask for, and those whose time has come.
+pub fn run<K: Managed>(
+    watches: &Watches<'_>,
+    others: impl Stream<Item = ObjectRef<K>> + Send + 'static,
+    context: Arc<Context>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let scope = watches.scope.clone();
+    let objects: Api<Guarded<K>> = scoped(watches.client, scope.namespace.as_deref());
+    let mut config = watcher::Config::default();
     if let Some(selector) = &scope.selector {
-        watched = watched.labels(selector);
+        config = config.labels(selector);
     }
-    Controller::new(objects, watched).with_config(Config::default().concurrency(scope.concurrency))
+    let (store, writer) = reflector::store();
+    let seen = watches.seen(K::TYPE.as_str(), watcher(objects, config).reflect(writer));
+    let (known, counted) = (store.clone(), context.clone());
+    let changed = seen.try_filter_map(move |event| {
+        let object = take_in(event, &known, scope.namespace.as_deref(), &counted);
+        ready(Ok(object))
+    });
+    let others = others
+        .map(|object| ObjectRef::new(&object.name).within(&object.namespace.unwrap_or_default()));
+    let counted = context.clone();
+    let all = stream::select(changed.boxed(), others.map(Ok).boxed())
+        .inspect_ok(move |object| counted.metrics.wanted(&named::<K>(object), Instant::now()));
+    let queue = StreamBackoff::new(all, watcher::DefaultBackoff::default())
+        .take_until(watches.stop.clone());
+    let known = store.clone();
+    applier(
+        move |object, context| Box::pin(unbroken(object, known.clone(), context)),
+        on_error::<K>,
+        context,
+        store,
+        queue,
+        Config::default().concurrency(scope.concurrency),
+    )
+    .for_each(|outcome| async move {
+        if let Err(error) = outcome {
+            tracing::debug!(error = %Chain(&error), "controller");
+        }
+    })
 }
 
-/// Run it until `stop` resolves.
-pub async fn run<K: Managed>(
-    controller: Controller<DeserializeGuard<K>>,
+type Guarded<K> = DeserializeGuard<K>;
+
+/// What a watch event asks for; objects that are gone leave nothing behind.
+fn take_in<K: Managed>(
+    event: Event<Guarded<K>>,
+    known: &Store<Guarded<K>>,
+    namespace: Option<&str>,
+    context: &Context,
+) -> Option<ObjectRef<Guarded<K>>> {
+    match event {
+        Event::Apply(object) | Event::InitApply(object) => Some(ObjectRef::from_obj(&object)),
+        Event::Delete(object) => {
+            context.forget(&resource::<K>(&object));
+            None
+        }
+        Event::InitDone => {
+            // What was deleted while the watch was broken is told of by its absence only.
+            let exists = |it: &metrics::Resource| {
+                let named = ObjectRef::new(&it.name).within(&it.namespace);
+                known.get(&named).is_some()
+            };
+            context.metrics.forget_all_but((K::TYPE, namespace), exists);
+            None
+        }
+        Event::Init => None,
+    }
+}
+
+/// A pass in a task of its own: a panic in it is an error of this pass and ends nothing else.
+async fn unbroken<K: Managed>(
+    object: Arc<Guarded<K>>,
+    known: Store<Guarded<K>>,
     context: Arc<Context>,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
-) {
-    use futures::StreamExt;
-    controller
-        .graceful_shutdown_on(stop)
-        .run(reconcile::<K>, on_error::<K>, context)
-        .for_each(|outcome| async move {
-            if let Err(error) = outcome {
-                tracing::debug!(error = %Chain(&error), "controller");
-            }
-        })
-        .await;
+) -> Result<Action, act::Error> {
+    let named = resource::<K>(&*object);
+    let task = reconcile::<K>(Arc::clone(&object), Arc::clone(&context));
+    let outcome = tokio::spawn(task.in_current_span()).await;
+    if known.get(&ObjectRef::from_obj(&*object)).is_none() {
+        // It was deleted during the pass, which has counted it once more.
+        context.forget(&named);
+    }
+    outcome.unwrap_or(Err(act::Error::Crashed))
 }
 
 /// Objects of a kind, in one namespace or in all.
@@ -90,58 +166,65 @@ where
 }
 
 async fn reconcile<K: Managed>(
-    object: Arc<DeserializeGuard<K>>,
+    object: Arc<Guarded<K>>,
     context: Arc<Context>,
 ) -> Result<Action, act::Error> {
+    let resource = resource::<K>(&*object);
+    if let Err(not_leader) = context.actor.claim.check() {
+        // Who does not lead neither asks nor counts: the leader does.
+        context.metrics.forget(&resource);
+        return Err(not_leader.into());
+    }
     let started = Instant::now();
+    context.metrics.begun(&resource, started);
     let span = tracing::info_span!(
         "pass",
         kind = K::TYPE.as_str(),
         object.namespace = object.namespace().unwrap_or_default(),
         object.name = object.name_any(),
     );
-    let outcome = {
-        use tracing::Instrument;
-        tokio::time::timeout(PASS_LIMIT, Box::pin(guarded(&object, &context)))
-            .instrument(span)
-            .await
-    };
+    let outcome = tokio::time::timeout(PASS_LIMIT, Box::pin(guarded(&object, &context)))
+        .instrument(span)
+        .await;
     let outcome = outcome.unwrap_or_else(|_| {
         Err(act::Error::Stuck {
             seconds: PASS_LIMIT.as_secs(),
         })
     });
     let how = match &outcome {
+        Ok(passed) if passed.waits => Outcome::Waiting,
         Ok(_) => Outcome::Done,
         Err(error) => Outcome::Failed(error.category()),
     };
-    context
-        .metrics
-        .observe_reconcile(K::TYPE, how, started.elapsed());
-    if outcome.is_ok() {
-        context.retries.forget(&key::<K>(&*object));
-    }
-    outcome
+    let ended = Instant::now();
+    let took = ended.saturating_duration_since(started);
+    context.metrics.observe_reconcile(K::TYPE, how, took);
+    context.metrics.ended(&resource);
+    let passed = outcome?;
+    context.retries.forget(&key(&resource));
+    Ok(passed
+        .look_again
+        .map_or_else(Action::await_change, |delay| {
+            context.metrics.wanted(&resource, ended + delay);
+            Action::requeue(delay)
+        }))
 }
 
-async fn guarded<K: Managed>(
-    object: &DeserializeGuard<K>,
-    context: &Context,
-) -> Result<Action, act::Error> {
+async fn guarded<K: Managed>(object: &Guarded<K>, context: &Context) -> Result<Passed, act::Error> {
     match &object.0 {
         Ok(object) => Box::pin(pass(object, context)).await,
-        Err(error) => invalid::report::<K>(&context.actor, error).await,
+        Err(error) => {
+            invalid::report::<K>(&context.actor, error).await?;
+            Ok(Passed::default())
+        }
     }
 }
 
 /// One pass over an object as the watch gave it.
-pub async fn pass<K: Managed>(object: &K, context: &Context) -> Result<Action, act::Error> {
+pub async fn pass<K: Managed>(object: &K, context: &Context) -> Result<Passed, act::Error> {
     let Some(object) = current(object, context).await? else {
-        context.metrics.forget(&resource(object));
-        if let Ok(mut memory) = context.written.lock() {
-            memory.remove(&key::<K>(object));
-        }
-        return Ok(Action::await_change());
+        context.forget(&resource::<K>(object));
+        return Ok(Passed::default());
     };
     Box::pin(K::pass(&object, context)).await
 }
@@ -152,7 +235,7 @@ async fn current<K: Managed>(object: &K, context: &Context) -> Result<Option<K>,
         .written
         .lock()
         .ok()
-        .and_then(|memory| memory.get(&key::<K>(object)).cloned());
+        .and_then(|memory| memory.get(&key(&resource::<K>(object))).cloned());
     let version = |text: Option<&String>| text.and_then(|text| text.parse::<u64>().ok());
     let lags =
         ours.is_some() && version(object.meta().resource_version.as_ref()) < version(ours.as_ref());
@@ -169,38 +252,35 @@ async fn current<K: Managed>(object: &K, context: &Context) -> Result<Option<K>,
         .map_err(|source| act::Error::of::<K>("read", &name, source))
 }
 
-/// End a pass: remember what was written, and when to come back.
+/// End a pass: remember what was written.
 pub fn end<K: Managed>(
     object: &K,
     context: &Context,
     outcome: act::Outcome,
-    look_again: Option<Duration>,
-) -> Result<Action, act::Error> {
+    passed: Passed,
+) -> Result<Passed, act::Error> {
     if let Some(version) = outcome.written
         && let Ok(mut memory) = context.written.lock()
     {
-        memory.insert(key::<K>(object), version);
+        memory.insert(key(&resource::<K>(object)), version);
     }
     if let Some(error) = outcome.error {
         return Err(error);
     }
-    Ok(look_again.map_or_else(Action::await_change, Action::requeue))
+    Ok(passed)
 }
 
-/// The object in metrics.
-pub fn resource<K: Managed>(object: &K) -> metrics::Resource {
-    let namespace = object.namespace().unwrap_or_default();
-    metrics::Resource::new(K::TYPE, &namespace, &object.name_any())
+/// The object in metrics; `object` may be one that cannot be read as its kind.
+pub fn resource<K: Managed>(object: &impl Resource) -> metrics::Resource {
+    let meta = object.meta();
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    let name = meta.name.as_deref().unwrap_or_default();
+    metrics::Resource::new(K::TYPE, namespace, name)
 }
 
-/// The object in memory; `object` may be one that cannot be read as its kind.
-fn key<K: Managed>(object: &impl Resource) -> String {
-    format!(
-        "{}/{}/{}",
-        K::TYPE.as_str(),
-        object.meta().namespace.as_deref().unwrap_or_default(),
-        object.meta().name.as_deref().unwrap_or_default()
-    )
+fn named<K: Managed>(object: &ObjectRef<Guarded<K>>) -> metrics::Resource {
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    metrics::Resource::new(K::TYPE, namespace, &object.name)
 }
 
 #[expect(
@@ -212,8 +292,10 @@ fn on_error<K: Managed>(
     error: &act::Error,
     context: Arc<Context>,
 ) -> Action {
-    let key = key::<K>(&*object);
+    let resource = resource::<K>(&*object);
+    let key = key(&resource);
     let delay = context.retries.after(&key, error);
+    context.metrics.wanted(&resource, Instant::now() + delay);
     match error {
         act::Error::Conflict | act::Error::NotLeader => {
             tracing::debug!(object = key, error = %Chain(error), "pass given up");

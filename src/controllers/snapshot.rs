@@ -3,24 +3,20 @@
 use std::sync::Arc;
 
 use flink_crds::FlinkStateSnapshot;
-use kube::Client;
-use kube::runtime::controller::Action;
 
 use super::Context;
-use super::passes::{self, Managed, Scope, controller, end, resource};
+use super::passes::{self, Managed, Passed, end, resource};
 use crate::act;
 use crate::domain::snapshot::decide;
 use crate::telemetry::metrics::{Facts, ResourceType};
+use crate::watch::Watches;
 
-/// Run the controller over `scope` until `stop` resolves.
-pub async fn run(
-    client: Client,
-    scope: Scope,
+/// Run the controller until its watches are to end.
+pub fn run(
+    watches: &Watches<'_>,
     context: Arc<Context>,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
-) {
-    let controller = controller::<FlinkStateSnapshot>(&client, &scope);
-    passes::run(controller, context, stop).await;
+) -> impl Future<Output = ()> + Send + 'static {
+    passes::run::<FlinkStateSnapshot>(watches, futures::stream::empty(), context)
 }
 
 impl Managed for FlinkStateSnapshot {
@@ -31,7 +27,7 @@ impl Managed for FlinkStateSnapshot {
     }
 
     /// Observe, decide, act.
-    async fn pass(object: &Self, context: &Context) -> Result<Action, act::Error> {
+    async fn pass(object: &Self, context: &Context) -> Result<Passed, act::Error> {
         let defaults = context.defaults();
         let look = context.observer.observe_snapshot(object, &defaults);
         let observed = Box::pin(look).await;
@@ -40,9 +36,13 @@ impl Managed for FlinkStateSnapshot {
             tracing::debug!(%waiting, "waiting");
         }
         let facts = Facts::of_snapshot(&object.spec, &plan.status);
-        let resource = resource(object);
+        let resource = resource::<Self>(object);
         context.metrics.set_resource(&resource, facts, observed.now);
         let outcome = context.actor.act_snapshot(object, &observed, &plan).await;
-        end(object, context, outcome, plan.look_again)
+        let passed = Passed {
+            look_again: plan.look_again,
+            waits: plan.waiting.is_some(),
+        };
+        end(object, context, outcome, passed)
     }
 }

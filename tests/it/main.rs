@@ -10,6 +10,7 @@
 )]
 
 mod charts;
+mod controllers;
 mod examples;
 mod flink;
 mod prometheus;

@@ -169,7 +169,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::telemetry::metrics::Identity;
+    use crate::telemetry::metrics::{Identity, Switches};
 
     fn route(method: &Method, path: &str, query: Option<&str>) -> (&'static str, String) {
         let route = Route::of(method, path, query);
@@ -263,7 +263,8 @@ mod tests {
 
     #[tokio::test]
     async fn answers_and_deadlines_are_counted() {
-        let metrics = Metrics::new(&Identity::default()).expect("the table is sound");
+        let metrics =
+            Metrics::new(&Identity::default(), Switches::default()).expect("the table is sound");
         let inner = tower::service_fn(|request: Request<()>| async move {
             if request.uri().path().ends_with("slow") {
                 std::future::pending::<()>().await;

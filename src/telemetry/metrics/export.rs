@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
 
 use super::fleet::{Figure, Fleet};
 use super::process::Usage;
@@ -201,6 +203,16 @@ pub(super) fn gauge(registry: &Registry, declaration: &Declaration) -> Result<In
         registry,
         declaration.name,
         IntGaugeVec::new(options, declaration.labels),
+    )
+}
+
+/// A gauge that need not be whole.
+pub(super) fn seconds(registry: &Registry, declaration: &Declaration) -> Result<GaugeVec, Error> {
+    let options = Opts::new(declaration.name, declaration.help);
+    make(
+        registry,
+        declaration.name,
+        GaugeVec::new(options, declaration.labels),
     )
 }
 

@@ -205,6 +205,14 @@ impl Fleet {
         self.resources.insert(resource.clone(), facts);
     }
 
+    /// The resources of a kind.
+    pub fn of_kind(&self, kind: ResourceType) -> Vec<Resource> {
+        let all = self.resources.keys();
+        all.filter(|resource| resource.kind == kind)
+            .cloned()
+            .collect()
+    }
+
     /// The resources of a namespace.
     pub fn of_namespace(&self, namespace: &str) -> Vec<Resource> {
         let all = self.resources.keys();

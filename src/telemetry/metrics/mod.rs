@@ -11,29 +11,35 @@ mod fleet;
 mod hearing;
 mod lifecycle;
 mod process;
+mod queue;
 #[cfg(test)]
 mod reference;
+mod switches;
 pub mod table;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{GaugeVec, HistogramVec, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
+use tokio::time::Instant;
 
 pub use api::{ApiLayer, Route};
 pub use fleet::{
     DeploymentFacts, Evaluation, Facts, Resource, ResourceType, SnapshotKind, VertexFigures,
 };
 pub use hearing::Hearing;
+pub use switches::Switches;
 
 use self::export::{
     Book, Figures, ProcessFigures, counter, gauge, histogram, histograms, lock, register, registry,
+    seconds,
 };
 use self::fleet::FIGURES;
 use self::lifecycle::{Span, Track};
+use self::queue::Queue;
 
 /// Why the metrics could not be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +100,10 @@ pub struct Metrics {
 
 struct Inner {
     registry: Registry,
+    switches: Switches,
     book: Book,
+    queue: Mutex<Queue>,
+    leads: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     tracks: Mutex<BTreeMap<Resource, Track>>,
     stays: BTreeMap<&'static str, HistogramVec>,
     transitions: BTreeMap<&'static str, HistogramVec>,
@@ -102,10 +111,14 @@ struct Inner {
     reconciles: IntCounterVec,
     reconcile_time: HistogramVec,
     reconcile_errors: IntCounterVec,
+    reconciles_running: IntGaugeVec,
     queue_depth: IntGaugeVec,
+    queue_longest: GaugeVec,
+    queue_wait: HistogramVec,
     watch_failures: IntCounterVec,
     api_requests: IntCounterVec,
     api_time: HistogramVec,
+    api_slow: IntCounterVec,
     flink_requests: IntCounterVec,
     flink_time: HistogramVec,
     listeners: hearing::Listeners,
@@ -116,7 +129,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When the registry refuses one, which only a mistake in the table can bring about.
-    pub fn new(identity: &Identity) -> Result<Self, Error> {
+    pub fn new(identity: &Identity, switches: Switches) -> Result<Self, Error> {
         let registry = registry(identity)?;
         let book = Book::default();
         let figures = Figures::new(FIGURES, book.clone())?;
@@ -131,22 +144,27 @@ impl Metrics {
             reconciles: counter(&registry, &table::RECONCILES)?,
             reconcile_time: histogram(&registry, &table::RECONCILE_TIME, "")?,
             reconcile_errors: counter(&registry, &table::RECONCILE_ERRORS)?,
+            reconciles_running: gauge(&registry, &table::RECONCILES_RUNNING)?,
             queue_depth: gauge(&registry, &table::QUEUE_DEPTH)?,
+            queue_longest: seconds(&registry, &table::QUEUE_LONGEST)?,
+            queue_wait: histogram(&registry, &table::QUEUE_WAIT, "")?,
             watch_failures: counter(&registry, &table::WATCH_FAILURES)?,
             api_requests: counter(&registry, &table::API_REQUESTS)?,
             api_time: histogram(&registry, &table::API_TIME, "")?,
+            api_slow: counter(&registry, &table::API_SLOW)?,
             flink_requests: counter(&registry, &table::FLINK_REQUESTS)?,
             flink_time: histogram(&registry, &table::FLINK_TIME, "")?,
             listeners: hearing::Listeners::new(&registry)?,
             tracks: Mutex::default(),
+            queue: Mutex::default(),
+            leads: OnceLock::new(),
+            switches,
             registry,
             book,
         };
-        let metrics = Self {
+        Ok(Self {
             inner: Arc::new(inner),
-        };
-        metrics.set_leader(false);
-        Ok(metrics)
+        })
     }
 
     /// Counts a pass that ended.
@@ -168,21 +186,30 @@ impl Metrics {
         }
     }
 
-    /// How many resources of a kind wait for a pass.
-    pub fn set_queue_depth(&self, kind: ResourceType, depth: usize) {
-        let depth = i64::try_from(depth).unwrap_or(i64::MAX);
-        self.inner
-            .queue_depth
-            .with_label_values(&[kind.as_str()])
-            .set(depth);
+    /// A pass over a resource is wanted at this time.
+    pub fn wanted(&self, resource: &Resource, at: Instant) {
+        lock(&self.inner.queue).wanted(resource, at);
     }
 
-    /// Whether this process may write.
-    pub fn set_leader(&self, leads: bool) {
-        self.inner
-            .leader
-            .with_label_values::<&str>(&[])
-            .set(i64::from(leads));
+    /// A pass over a resource begins.
+    pub fn begun(&self, resource: &Resource, now: Instant) {
+        let waited = lock(&self.inner.queue).begun(resource, now);
+        if let Some(waited) = waited {
+            self.inner
+                .queue_wait
+                .with_label_values(&[resource.kind.as_str()])
+                .observe(waited.as_secs_f64());
+        }
+    }
+
+    /// A pass over a resource ended.
+    pub fn ended(&self, resource: &Resource) {
+        lock(&self.inner.queue).ended(resource);
+    }
+
+    /// How it is known whether this process may write; asked at each scrape. The first answer to this stands.
+    pub fn leads_when(&self, leads: impl Fn() -> bool + Send + Sync + 'static) {
+        let _ = self.inner.leads.set(Box::new(leads));
     }
 
     /// What is known about a resource now; replaces what was known.
@@ -195,8 +222,22 @@ impl Metrics {
 
     /// Nobody looks after this namespace any more: its series end.
     pub fn forget_namespace(&self, namespace: &str) {
-        let resources = self.inner.book.with(|fleet| fleet.of_namespace(namespace));
+        let mut resources = self.inner.book.with(|fleet| fleet.of_namespace(namespace));
+        resources.extend(lock(&self.inner.queue).of_namespace(namespace));
         for resource in &resources {
+            self.forget(resource);
+        }
+    }
+
+    /// Of a kind, in one namespace or in all, only these exist.
+    pub fn forget_all_but(
+        &self,
+        (kind, namespace): (ResourceType, Option<&str>),
+        exists: impl Fn(&Resource) -> bool,
+    ) {
+        let known = self.inner.book.with(|fleet| fleet.of_kind(kind));
+        let ours = |resource: &Resource| namespace.is_none_or(|it| it == resource.namespace);
+        for resource in known.iter().filter(|it| ours(it) && !exists(it)) {
             self.forget(resource);
         }
     }
@@ -204,6 +245,7 @@ impl Metrics {
     /// The resource is gone, and with it every series that names it.
     pub fn forget(&self, resource: &Resource) {
         lock(&self.inner.tracks).remove(resource);
+        lock(&self.inner.queue).forget(resource);
         if self.inner.book.with(|fleet| fleet.forget(resource)) {
             let labels = [resource.namespace.as_str(), resource.kind.as_str()];
             for family in self
@@ -254,6 +296,9 @@ impl Metrics {
                 .api_time
                 .with_label_values(&[verb])
                 .observe(took.as_secs_f64());
+            if took > self.inner.switches.slow {
+                self.inner.api_slow.with_label_values(&[verb]).inc();
+            }
         }
     }
 
@@ -274,9 +319,31 @@ impl Metrics {
     /// # Errors
     /// When a metric has no legal text form.
     pub fn encode(&self) -> Result<String, Error> {
+        self.take_stock(Instant::now());
+        let mut families = self.inner.registry.gather();
+        let off = self.inner.switches.off();
+        families.retain(|family| !off.contains(family.name()));
         TextEncoder::new()
-            .encode_to_string(&self.inner.registry.gather())
+            .encode_to_string(&families)
             .map_err(|source| Error::Encode { source })
+    }
+
+    /// Sets what is only known at the moment of a scrape.
+    fn take_stock(&self, now: Instant) {
+        let leads = self.inner.leads.get().is_some_and(|leads| leads());
+        let leader = self.inner.leader.with_label_values::<&str>(&[]);
+        leader.set(i64::from(leads));
+        let queue = lock(&self.inner.queue);
+        for kind in ResourceType::ALL {
+            let (standing, kind) = (queue.standing(kind, now), &[kind.as_str()]);
+            let inner = &self.inner;
+            let running = inner.reconciles_running.with_label_values(kind);
+            running.set(standing.running.into());
+            let depth = inner.queue_depth.with_label_values(kind);
+            depth.set(standing.waiting.into());
+            let longest = inner.queue_longest.with_label_values(kind);
+            longest.set(standing.longest.as_secs_f64());
+        }
     }
 
     fn time_lifecycle(&self, resource: &Resource, state: &'static str, now: Timestamp) {
@@ -287,7 +354,14 @@ impl Metrics {
                 Vec::new()
             }
         };
-        let labels = [resource.namespace.as_str(), resource.kind.as_str()];
+        // Without a namespace they are of the operator as a whole.
+        let by_namespace = self.inner.switches.lifecycle_by_namespace;
+        let namespace = if by_namespace {
+            resource.namespace.as_str()
+        } else {
+            ""
+        };
+        let labels = [namespace, resource.kind.as_str()];
         for (span, seconds) in ended {
             let family = match span {
                 Span::State(state) => self.inner.stays.get(state),

@@ -240,15 +240,23 @@ declare! {
     RECONCILE_TIME = Type::Histogram(CALLS), "flink_operator_reconcile_duration_seconds", &["resourcetype"],
         "How long a pass took, in seconds.";
     RECONCILE_ERRORS = Type::Counter, "flink_operator_reconcile_errors_total", &["resourcetype", "category"],
-        "Passes that failed, by the kind of failure.";
+        "Passes that failed, by the kind of failure: conflict (somebody else wrote the resource; harmless), api, flink, build, stuck, crashed.";
+    RECONCILES_RUNNING = Type::Gauge, "flink_operator_reconciles_running", &["resourcetype"],
+        "Passes under way now.";
     QUEUE_DEPTH = Type::Gauge, "flink_operator_queue_depth", &["resourcetype"],
         "Resources that wait for a pass now.";
+    QUEUE_LONGEST = Type::Gauge, "flink_operator_queue_longest_wait_seconds", &["resourcetype"],
+        "How long the resource that has waited longest for a pass waits now, in seconds.";
+    QUEUE_WAIT = Type::Histogram(CALLS), "flink_operator_queue_wait_seconds", &["resourcetype"],
+        "How long resources waited for their passes, in seconds.";
     WATCH_FAILURES = Type::Counter, "flink_operator_watch_failures_total", &["kind"],
         "Watches that broke off with an error and were begun again.";
     API_REQUESTS = Type::Counter, "flink_operator_api_requests_total", &["verb", "resource", "code"],
         "Requests to the Kubernetes API that were answered, by status code; code is error when none came.";
     API_TIME = Type::Histogram(CALLS), "flink_operator_api_request_duration_seconds", &["verb"],
         "How long the Kubernetes API took to answer, in seconds, watches left out.";
+    API_SLOW = Type::Counter, "flink_operator_api_slow_requests_total", &["verb"],
+        "Requests to the Kubernetes API that took longer than kubernetes.operator.kubernetes.client.metrics.slow.request.threshold, watches left out.";
     FLINK_REQUESTS = Type::Counter, "flink_operator_flink_requests_total", &["endpoint", "result"],
         "Requests to the REST interface of Flink.";
     FLINK_TIME = Type::Histogram(CALLS), "flink_operator_flink_request_duration_seconds", &["endpoint"],
@@ -272,12 +280,16 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     (
         "`flink_k8soperator_JOSDK_Reconciliation_*`, `flink_k8soperator_JOSDK_*_TimeSeconds`",
         "`flink_operator_reconciles_total`, `flink_operator_reconcile_errors_total`, \
-         `flink_operator_reconcile_duration_seconds`",
+         `flink_operator_reconcile_duration_seconds`, `flink_operator_queue_*`",
+    ),
+    (
+        "`flink_k8soperator_KubeClient_HttpRequest_Slow_Count`",
+        "`flink_operator_api_slow_requests_total`",
     ),
     (
         "`flink_k8soperator_KubeClient_HttpRequest_*`, `flink_k8soperator_KubeClient_HttpResponse_*`",
         "`flink_operator_api_requests_total`, `flink_operator_api_request_duration_seconds`; \
-         `rate()` in place of `NumPerSecond`",
+         `rate()` in place of `NumPerSecond`, `code=~\"5..\"` in place of `5xx`",
     ),
     (
         "lifecycle histograms and resource usage for the whole operator \

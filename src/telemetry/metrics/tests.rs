@@ -8,13 +8,17 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a small number")
 }
 
-fn metrics() -> Metrics {
+fn switched(switches: Switches) -> Metrics {
     let identity = Identity {
         host: "pod-1".into(),
         namespace: "flink".into(),
         name: "flink-operator".into(),
     };
-    Metrics::new(&identity).expect("the table is sound")
+    Metrics::new(&identity, switches).expect("the table is sound")
+}
+
+fn metrics() -> Metrics {
+    switched(Switches::default())
 }
 
 fn deployment(lifecycle: &'static str) -> Facts {
@@ -34,8 +38,13 @@ fn use_everything(metrics: &Metrics) {
     let second = Duration::from_secs(1);
     for kind in ResourceType::ALL {
         metrics.observe_reconcile(kind, Outcome::Failed("flink"), second);
-        metrics.set_queue_depth(kind, 3);
     }
+    let slow = Duration::from_secs(9);
+    metrics.api_call("list", "pods", Some(200), slow);
+    let now = Instant::now();
+    metrics.wanted(&job("all"), now);
+    metrics.begun(&job("all"), now + second);
+    metrics.ended(&job("all"));
     metrics.api_call("get", "pods", Some(200), second);
     metrics.rest_call("jobs_overview", "ok", second);
     metrics.watch_failed("Pod");
@@ -214,4 +223,120 @@ fn ten_thousand_resources_are_scraped_quickly() {
         .lines()
         .filter(|line| line.starts_with("flink_operator_resource_state{"));
     assert_eq!(states.count(), 10_000);
+}
+
+/// The value of a series whose line begins with the name and has the label.
+fn value(metrics: &Metrics, name: &str, label: &str) -> Option<f64> {
+    let text = metrics.encode().expect("encodes");
+    let found = text
+        .lines()
+        .find(|line| line.split('{').next() == Some(name) && line.contains(label))?;
+    found.rsplit_once(' ')?.1.parse().ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_and_the_leader_are_as_at_the_scrape() {
+    let metrics = metrics();
+    let (kind, now) = (r#"resourcetype="FlinkDeployment""#, Instant::now());
+    for name in ["one", "two", "three"] {
+        metrics.wanted(&job(name), now);
+    }
+    metrics.wanted(&job("later"), now + Duration::from_mins(1));
+    metrics.begun(&job("one"), now);
+    tokio::time::advance(Duration::from_secs(7)).await;
+    let read = |name| value(&metrics, name, kind);
+    assert_eq!(read("flink_operator_queue_depth"), Some(2.0));
+    assert_eq!(read("flink_operator_queue_longest_wait_seconds"), Some(7.0));
+    assert_eq!(read("flink_operator_reconciles_running"), Some(1.0));
+    metrics.ended(&job("one"));
+    metrics.forget(&job("two"));
+    metrics.forget(&job("three"));
+    assert_eq!(read("flink_operator_queue_depth"), Some(0.0));
+    assert_eq!(read("flink_operator_reconciles_running"), Some(0.0));
+
+    assert_eq!(value(&metrics, "flink_operator_leader", ""), Some(0.0));
+    let leads = Arc::new(Mutex::new(true));
+    let answer = Arc::clone(&leads);
+    metrics.leads_when(move || *lock(&answer));
+    assert_eq!(value(&metrics, "flink_operator_leader", ""), Some(1.0));
+    *lock(&leads) = false;
+    assert_eq!(value(&metrics, "flink_operator_leader", ""), Some(0.0));
+}
+
+#[test]
+fn what_is_switched_off_is_not_exported() {
+    let on = Switches::default();
+    for (switches, gone, stays) in [
+        (
+            Switches {
+                controllers: false,
+                ..on
+            },
+            "flink_operator_queue",
+            "flink_operator_api",
+        ),
+        (
+            Switches {
+                client: false,
+                ..on
+            },
+            "flink_operator_api",
+            "flink_operator_queue",
+        ),
+        (
+            Switches {
+                resources: false,
+                ..on
+            },
+            "_JmDeploymentStatus_",
+            "_Lifecycle_",
+        ),
+        (
+            Switches {
+                lifecycle: false,
+                ..on
+            },
+            "_Lifecycle_",
+            "_JmDeploymentStatus_",
+        ),
+    ] {
+        let metrics = switched(switches);
+        use_everything(&metrics);
+        let text = metrics.encode().expect("encodes");
+        assert!(!text.contains(gone), "{gone}");
+        assert!(text.contains(stays), "{stays}");
+    }
+}
+
+#[test]
+fn times_of_lifecycles_may_be_kept_for_the_operator_as_a_whole() {
+    let metrics = switched(Switches {
+        lifecycle_by_namespace: false,
+        ..Switches::default()
+    });
+    use_everything(&metrics);
+    let count = "flink_k8soperator_namespace_Lifecycle_Transition_Upgrade_TimeSeconds_count";
+    assert_eq!(value(&metrics, count, r#"resourcens="shop""#), None);
+    assert!(value(&metrics, count, r#"resourcens="""#).is_some());
+}
+
+#[test]
+fn what_does_not_exist_any_more_is_forgotten_in_its_namespaces_only() {
+    let metrics = metrics();
+    for (namespace, name) in [("shop", "gone"), ("shop", "there"), ("garden", "elsewhere")] {
+        let resource = Resource::new(ResourceType::FlinkDeployment, namespace, name);
+        metrics.set_resource(&resource, deployment("STABLE"), at(0));
+    }
+    let kind = ResourceType::FlinkDeployment;
+    metrics.forget_all_but((kind, Some("shop")), |resource| resource.name == "there");
+    let left = |name: &str| {
+        let label = format!("resourcename=\"{name}\"");
+        value(&metrics, "flink_operator_resource_state", &label).is_some()
+    };
+    assert_eq!(
+        [left("gone"), left("there"), left("elsewhere")],
+        [false, true, true]
+    );
+    metrics.forget_all_but((kind, None), |resource| resource.name == "there");
+    assert!(!left("elsewhere"));
 }

@@ -27,7 +27,7 @@ use flink_operator::observe::{Hpas, Observer, Rooms};
 use flink_operator::scaler_memory::ScalerMemories;
 use flink_operator::snapshots::Snapshots;
 use flink_operator::telemetry::Metrics;
-use flink_operator::telemetry::metrics::Identity;
+use flink_operator::telemetry::metrics::{Identity, Switches};
 use flink_sim::World;
 use flink_sim::api::FaultPlan;
 use flink_sim::flink::ClusterKey;
@@ -298,7 +298,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
         clock,
         news: Newsroom::default(),
     };
-    let metrics = Metrics::new(&Identity::default()).unwrap();
+    let metrics = Metrics::new(&Identity::default(), Switches::default()).unwrap();
     Context::new(observer, actor, Defaults::builtin().into(), metrics)
 }
 

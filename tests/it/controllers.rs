@@ -1,0 +1,195 @@
+//! The controllers as they run, against an API server in memory: what they export of resources, how their
+//! watches and queue do. What a pass does is in `world`.
+
+use std::time::Duration;
+
+use flink_operator::clock::Clock;
+use flink_operator::config::Defaults;
+use flink_operator::flink::{Deadlines, FlinkRest, RouteChoice};
+use flink_operator::leader::Claim;
+use flink_operator::namespaces::{Shared, Watched};
+use flink_operator::observe::Rooms;
+use flink_operator::prometheus::Prometheus;
+use flink_operator::serve::{Health, PATIENCE};
+use flink_operator::telemetry::Metrics;
+use flink_operator::telemetry::metrics::{Identity, Switches};
+use flink_sim::World;
+use futures::FutureExt;
+use serde_json::{Value, json};
+
+/// Virtual time in which what is waited for has come.
+const LIMIT: Duration = Duration::from_mins(10);
+
+struct Process {
+    world: World,
+    watched: Watched,
+    shared: Shared,
+}
+
+impl Process {
+    /// One that looks after all namespaces, if `claim` lets it.
+    async fn start(claim: fn(Clock) -> Claim) -> Self {
+        let world = World::new("2026-01-01T00:00:00Z".parse().unwrap());
+        world.run();
+        let (client, time) = (world.client(), world.clock.clone());
+        let clock = Clock::new(move || time.now(), || 7);
+        let flink =
+            FlinkRest::new(RouteChoice::Proxy, client.clone(), Deadlines::default()).unwrap();
+        let shared = Shared {
+            client,
+            flink,
+            prometheus: Prometheus::new(None).unwrap(),
+            rooms: Rooms::default(),
+            claim: claim(clock.clone()),
+            clock,
+            defaults: Defaults::builtin().into(),
+            metrics: Metrics::new(&Identity::default(), Switches::default()).unwrap(),
+            health: Health::new(PATIENCE),
+        };
+        let mut watched = Watched::none(std::future::pending().boxed().shared());
+        watched.switch_to(None, &shared).await.unwrap();
+        Self {
+            world,
+            watched,
+            shared,
+        }
+    }
+
+    fn create(&self, name: &str) {
+        let mut object = application();
+        object["metadata"]["name"] = json!(name);
+        self.world.api.create(object).unwrap();
+    }
+
+    /// The value of the series of this name whose line has this text.
+    fn value(&self, name: &str, label: &str) -> Option<f64> {
+        let text = self.shared.metrics.encode().unwrap();
+        let of_name = |line: &&str| line.split(['{', ' ']).next() == Some(name);
+        let line = text
+            .lines()
+            .find(|line| of_name(line) && line.contains(label))?;
+        line.rsplit_once(' ')?.1.parse().ok()
+    }
+
+    /// Whether the resource is in this state, as far as metrics tell.
+    fn is_in(&self, name: &str, state: &str) -> bool {
+        let text = self.shared.metrics.encode().unwrap();
+        text.lines().any(|line| {
+            line.starts_with("flink_operator_resource_state{")
+                && line.contains(&format!("resourcename=\"{name}\""))
+                && line.contains(&format!("state=\"{state}\""))
+        })
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let held = self.world.until(LIMIT, |_| holds(self)).await;
+        assert!(held, "{what}: {}", self.shared.metrics.encode().unwrap());
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.shared.metrics.encode().unwrap().contains(name)
+    }
+}
+
+fn application() -> Value {
+    json!({
+        "apiVersion": "flink.apache.org/v1beta1",
+        "kind": "FlinkDeployment",
+        "metadata": { "name": "job", "namespace": "default" },
+        "spec": {
+            "image": "flink:1.20",
+            "flinkVersion": "v1_20",
+            "serviceAccount": "flink",
+            "jobManager": { "resource": { "cpu": 1.0, "memory": "1g" } },
+            "taskManager": { "resource": { "cpu": 1.0, "memory": "1g" } },
+            "job": { "jarURI": "local:///job.jar", "parallelism": 2, "upgradeMode": "stateless" },
+        },
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_resource_leaves_no_series_whether_its_end_was_watched_or_missed() {
+    let process = Process::start(Claim::alone).await;
+    for name in ["watched", "missed", "stays"] {
+        process.create(name);
+        process
+            .until("stable", |process| process.is_in(name, "STABLE"))
+            .await;
+    }
+    let api = &process.world.api;
+    assert!(api.delete("flinkdeployments", "default", "watched"));
+    process
+        .until("no series", |process| !process.names("watched"))
+        .await;
+
+    // Somebody takes the finalizer away, and the watch does not tell.
+    let free = json!({ "metadata": { "finalizers": null } });
+    api.merge("flinkdeployments", ("default", "missed"), None, &free)
+        .unwrap();
+    api.delete("flinkdeployments", "default", "missed");
+    api.compact();
+    api.drop_watches();
+    process
+        .until("no series", |process| !process.names("missed"))
+        .await;
+    assert!(process.is_in("stays", "STABLE"));
+    drop(process.watched);
+}
+
+#[tokio::test(start_paused = true)]
+async fn passes_waits_and_their_outcomes_are_counted() {
+    let process = Process::start(Claim::alone).await;
+    process.create("job");
+    process
+        .until("stable", |process| process.is_in("job", "STABLE"))
+        .await;
+    let count = |name: &str, label: &str| process.value(name, label).unwrap_or_default();
+    assert!(count("flink_operator_reconciles_total", r#"outcome="waiting""#) > 0.0);
+    let before = count("flink_operator_reconciles_total", r#"outcome="done""#);
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let after = count("flink_operator_reconciles_total", r#"outcome="done""#);
+    assert!(after >= before + 3.0, "one a minute: {before} {after}");
+    let kind = r#"resourcetype="FlinkDeployment""#;
+    let waits = count("flink_operator_queue_wait_seconds_count", kind);
+    assert!(waits >= after, "each was waited for: {waits} {after}");
+    let late = count("flink_operator_queue_wait_seconds_sum", kind) / waits;
+    assert!(late < 1.0, "and began when it was due: {late}");
+    assert_eq!(process.value("flink_operator_queue_depth", kind), Some(0.0));
+    assert_eq!(
+        process.value("flink_operator_reconciles_running", kind),
+        Some(0.0)
+    );
+    assert_eq!(process.shared.health.readiness(), ["still starting"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_job_manager_is_followed_at_once() {
+    let process = Process::start(Claim::alone).await;
+    process.create("job");
+    process
+        .until("stable", |process| process.is_in("job", "STABLE"))
+        .await;
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    let passes = |process: &Process| process.value("flink_operator_queue_wait_seconds_count", "");
+    let before = passes(&process);
+    let touched = json!({ "metadata": { "annotations": { "touched": "yes" } } });
+    process
+        .world
+        .api
+        .merge("deployments", ("default", "job"), None, &touched)
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_ne!(before, passes(&process));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_does_not_lead_exports_no_resources_and_asks_flink_nothing() {
+    let process = Process::start(Claim::contested).await;
+    process.create("job");
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert!(!process.names("resourcename=\"job\""));
+    assert!(!process.names("flink_operator_reconciles_total"));
+    let asked = process.world.api.audit();
+    assert_eq!(asked.writes().len(), 0);
+    assert_eq!(asked.count("get", "services/proxy"), 0);
+}
