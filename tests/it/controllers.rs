@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use flink_operator::clock::Clock;
 use flink_operator::config::Defaults;
+use flink_operator::domain::Rules;
 use flink_operator::flink::{Deadlines, FlinkRest, RouteChoice};
 use flink_operator::leader::Claim;
+use flink_operator::listen::Newsroom;
 use flink_operator::namespaces::{Shared, Watched};
 use flink_operator::observe::Rooms;
 use flink_operator::prometheus::Prometheus;
@@ -42,6 +44,8 @@ impl Process {
             rooms: Rooms::default(),
             claim: claim(clock.clone()),
             clock,
+            rules: Rules::default(),
+            news: Newsroom::default(),
             defaults: Defaults::builtin().into(),
             metrics: Metrics::new(&Identity::default(), Switches::default()).unwrap(),
             health: Health::new(PATIENCE),

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::listen::{EventWritten, StatusWritten};
-use crate::telemetry::metrics::Identity;
+use crate::telemetry::metrics::{Identity, Switches};
 
 /// Notes what it hears, as fast as it is let.
 struct Notes {
@@ -80,7 +80,7 @@ impl Listener for Clumsy {
 }
 
 fn metrics() -> Metrics {
-    Metrics::new(&Identity::default()).unwrap()
+    Metrics::new(&Identity::default(), Switches::default()).unwrap()
 }
 
 fn count(metrics: &Metrics, listener: &str, outcome: &str) -> u64 {
