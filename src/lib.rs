@@ -5,6 +5,7 @@
 //! `resources` and `config` are pure. `tests/it/tidy.rs` holds them to it.
 
 pub mod act;
+pub mod canaries;
 pub mod cli;
 pub mod clock;
 pub mod config;

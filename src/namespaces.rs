@@ -188,7 +188,8 @@ impl Shared {
             news: self.news.clone(),
         };
         let (defaults, metrics) = (self.defaults.clone(), self.metrics.clone());
-        let context = Arc::new(Context::new(observer, actor, defaults, metrics));
+        let context = Context::new(observer, actor, defaults, metrics);
+        let context = Arc::new(context.with_canaries(self.health.canaries().clone()));
         tracing::info!(namespace = name(scope.namespace.as_ref()), "watching");
         if let Some(namespace) = &scope.namespace {
             self.name_if_missing(namespace).await;
@@ -199,6 +200,7 @@ impl Shared {
             tokio::join!(deployments, OptionFuture::from(snapshots));
             if let Some(namespace) = &scope.namespace {
                 context.metrics.forget_namespace(namespace);
+                context.canaries.forget_namespace(namespace);
             }
         });
         Ok(())

@@ -12,12 +12,13 @@ use crate::namespaces::{Shared, Watched};
 use crate::telemetry::logs::Chain;
 
 /// Options that are read at start only.
-const AT_START: [&str; 5] = [
+const AT_START: [&str; 6] = [
     options::RECONCILE_PARALLELISM.key,
     options::LABEL_SELECTOR.key,
     options::LEADER_ELECTION_ENABLED.key,
     options::LEADER_ELECTION_LEASE_NAME.key,
     options::HEALTH_PROBE_PORT.key,
+    options::CANARY_TIMEOUT.key,
 ];
 
 /// Read the configuration again every so often until `stop` resolves.

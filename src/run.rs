@@ -9,6 +9,7 @@ use futures::FutureExt;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 
+use crate::canaries;
 use crate::clock::Clock;
 use crate::config::load::{self, Sources};
 use crate::config::{ConfigError, FlinkConfig, Interval, options};
@@ -106,7 +107,8 @@ async fn serve_until_signal(args: &RunArgs, extensions: Extensions) -> anyhow::R
     };
     let metrics = Metrics::new(&identity, switches(&config)?)?;
     let client = client(&metrics).await?;
-    let health = Health::new(serve::PATIENCE);
+    let canary = config.get(&options::CANARY_TIMEOUT)?;
+    let health = Health::new(serve::PATIENCE, canary);
     let claim = claim(args, &config, &client, &clock)?;
     let right = claim.clone();
     metrics.leads_when(move || right.held());
@@ -117,6 +119,9 @@ async fn serve_until_signal(args: &RunArgs, extensions: Extensions) -> anyhow::R
     let Interval(refresh) = config.get(&options::RESOURCE_VIEW_REFRESH_INTERVAL)?;
     let stop = shutdown();
     let servers = servers(args, &config, &health, &metrics, &stop).await?;
+    let means = (client.clone(), claim.clone(), clock.clone());
+    let canaries = health.canaries().clone();
+    tokio::spawn(canaries::keep(canaries, means, canary, stop.clone()));
     let namespaces = defaults.watched_namespaces()?;
     let listeners = Running::start(extensions.listeners, &metrics)?;
     let shared = Shared {

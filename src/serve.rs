@@ -3,8 +3,10 @@
 //! The rule: [`Health`] judges, this file's server only repeats the verdict. The health port answers
 //! every path as Kubernetes probes expect, `OK` with 200 or `ERROR` with 500, whatever the path,
 //! so that probes written for the Java operator keep working.
-//! Alive means that no watch has been broken for longer than patience allows; ready means that the
-//! caches were filled and no watch is broken now.
+//! Alive means that no watch has been broken for longer than patience allows and no canary is late; ready means that
+//! the caches were filled and no watch is broken now.
+
+mod canaries;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +23,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+
+pub use canaries::{Canaries, LABEL as CANARY_LABEL};
 
 use crate::telemetry::Metrics;
 use crate::telemetry::logs::Chain;
@@ -54,6 +58,8 @@ pub enum Error {
 #[derive(Clone)]
 pub struct Health {
     patience: Duration,
+    /// What is expected of canaries, and how long it may take.
+    canaries: (Canaries, Duration),
     state: Arc<Mutex<Vitals>>,
 }
 
@@ -96,12 +102,19 @@ enum Watch {
 pub type Complaints = Vec<String>;
 
 impl Health {
-    /// Not ready yet, nothing watched yet. `patience` is how long a watch may stay broken.
-    pub fn new(patience: Duration) -> Self {
+    /// Not ready yet, nothing watched yet. `patience` is how long a watch may stay broken, `canary` how long the
+    /// change of a canary may go without a pass.
+    pub fn new(patience: Duration, canary: Duration) -> Self {
         Self {
             patience,
+            canaries: (Canaries::default(), canary),
             state: Arc::default(),
         }
+    }
+
+    /// The canaries.
+    pub const fn canaries(&self) -> &Canaries {
+        &self.canaries.0
     }
 
     /// The caches are filled and passes run; or no longer.
@@ -158,7 +171,9 @@ impl Health {
                 Watch::Begun(since) if overdue(since) => Some(format!("{of} never came up")),
                 _ => None,
             });
-            complaints.collect()
+            let (canaries, timeout) = &self.canaries;
+            let late = canaries.late(now, *timeout).into_values();
+            complaints.chain(late).collect()
         })
     }
 
@@ -244,10 +259,16 @@ async fn scrape(State(metrics): State<Metrics>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::metrics::{Identity, Switches};
+    use crate::telemetry::metrics::{Identity, Resource, ResourceType, Switches};
 
     fn metrics() -> Metrics {
         Metrics::new(&Identity::default(), Switches::default()).expect("the table is sound")
+    }
+
+    const CANARY: Duration = Duration::from_mins(1);
+
+    fn health() -> Health {
+        Health::new(PATIENCE, CANARY)
     }
 
     fn of(kind: &'static str) -> WatchOf {
@@ -259,7 +280,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_may_be_broken_for_a_while() {
-        let health = Health::new(PATIENCE);
+        let health = health();
         health.watch_alive(&of("Deployment"));
         health.watch_broken(&of("Deployment"), "connection refused", Instant::now());
         assert!(health.liveness(Instant::now()).is_empty());
@@ -277,7 +298,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_never_comes_up_is_not_alive_for_ever() {
-        let health = Health::new(PATIENCE);
+        let health = health();
         health.watch_begun(&of("Pod"), Instant::now());
         assert!(health.liveness(Instant::now()).is_empty());
         tokio::time::advance(PATIENCE + Duration::from_secs(1)).await;
@@ -289,7 +310,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn ready_needs_every_watch() {
-        let health = Health::new(PATIENCE);
+        let health = health();
         health.watch_begun(&of("Pod"), Instant::now());
         assert_eq!(
             health.readiness(),
@@ -304,7 +325,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_watch_of_one_namespace_says_nothing_of_anothers() {
-        let health = Health::new(PATIENCE);
+        let health = health();
         health.set_ready(true);
         let [shop, garden] = ["shop", "garden"].map(|namespace| WatchOf {
             kind: "Pod",
@@ -321,8 +342,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_late_canary_is_no_life() {
+        let health = health();
+        let canary = Resource::new(ResourceType::FlinkDeployment, "shop", "bird");
+        health.canaries().wanted(&canary, 1, Instant::now());
+        assert!(health.liveness(Instant::now()).is_empty());
+        tokio::time::advance(CANARY + Duration::from_secs(1)).await;
+        let complaints = health.liveness(Instant::now());
+        assert!(complaints[0].contains("shop/bird"), "{complaints:?}");
+        health.canaries().passed(&canary, 1);
+        assert!(health.liveness(Instant::now()).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_silent_watch_is_no_broken_one() {
-        let health = Health::new(PATIENCE);
+        let health = health();
         health.watch_alive(&of("Pod"));
         tokio::time::advance(PATIENCE * 100).await;
         assert!(health.liveness(Instant::now()).is_empty());
@@ -348,7 +382,7 @@ mod tests {
 
     #[tokio::test]
     async fn any_path_of_the_health_port_answers_as_the_java_operator_does() {
-        let health = Health::new(Duration::ZERO);
+        let health = Health::new(Duration::ZERO, CANARY);
         let (base, _stop) = start(health_router(health.clone(), metrics())).await;
         for path in ["/", "/healthz", "/anything/else"] {
             assert_eq!(
@@ -367,7 +401,7 @@ mod tests {
 
     #[tokio::test]
     async fn readiness_and_metrics_are_served_beside_it() {
-        let health = Health::new(PATIENCE);
+        let health = health();
         let (base, _stop) = start(health_router(health.clone(), metrics())).await;
         assert_eq!(ask(format!("{base}/readyz")).await.0, 500);
         health.set_ready(true);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use crate::act::Actor;
 use crate::config::Defaults;
 use crate::observe::Observer;
+use crate::serve::Canaries;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Resource;
 
@@ -45,6 +46,8 @@ pub struct Context {
     pub defaults: SharedDefaults,
     /// What is counted and timed.
     pub metrics: Metrics,
+    /// Resources that show whether changes get their passes.
+    pub canaries: Canaries,
     /// Delays after failures.
     pub retries: Retries,
     /// Resource versions we wrote last, to recognise a watch that lags behind.
@@ -64,14 +67,22 @@ impl Context {
             actor,
             defaults,
             metrics,
+            canaries: Canaries::default(),
             retries: Retries::default(),
             written: Mutex::default(),
         }
     }
 
+    /// With these canaries.
+    #[must_use]
+    pub fn with_canaries(self, canaries: Canaries) -> Self {
+        Self { canaries, ..self }
+    }
+
     /// A resource is gone: nothing of it is kept.
     pub fn forget(&self, resource: &Resource) {
         self.metrics.forget(resource);
+        self.canaries.forget(resource);
         let key = key(resource);
         self.retries.forget(&key);
         if let Ok(mut written) = self.written.lock() {

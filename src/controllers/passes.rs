@@ -22,6 +22,7 @@ use tracing::Instrument;
 use super::context::key;
 use super::{Context, invalid};
 use crate::act::{self, Kind};
+use crate::canaries::is_canary;
 use crate::deadline::deadline;
 use crate::telemetry::logs::Chain;
 use crate::telemetry::metrics::{self, Outcome, ResourceType};
@@ -120,7 +121,18 @@ fn take_in<K: Managed>(
     context: &Context,
 ) -> Option<ObjectRef<Guarded<K>>> {
     match event {
-        Event::Apply(object) | Event::InitApply(object) => Some(ObjectRef::from_obj(&object)),
+        Event::Apply(object) | Event::InitApply(object) => {
+            let (meta, resource) = (object.meta(), resource::<K>(&object));
+            if is_canary(meta) {
+                let generation = meta.generation.unwrap_or_default();
+                context
+                    .canaries
+                    .wanted(&resource, generation, Instant::now());
+            } else {
+                context.canaries.forget(&resource);
+            }
+            Some(ObjectRef::from_obj(&object))
+        }
         Event::Delete(object) => {
             context.forget(&resource::<K>(&object));
             None
@@ -211,6 +223,12 @@ async fn reconcile<K: Managed>(
 }
 
 async fn guarded<K: Managed>(object: &Guarded<K>, context: &Context) -> Result<Passed, act::Error> {
+    let meta = object.meta();
+    if is_canary(meta) {
+        let generation = meta.generation.unwrap_or_default();
+        context.canaries.passed(&resource::<K>(object), generation);
+        return Ok(Passed::default());
+    }
     match &object.0 {
         Ok(object) => Box::pin(pass(object, context)).await,
         Err(error) => {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use flink_operator::canaries;
 use flink_operator::clock::Clock;
 use flink_operator::config::Defaults;
 use flink_operator::domain::Rules;
@@ -16,11 +17,15 @@ use flink_operator::serve::{Health, PATIENCE};
 use flink_operator::telemetry::Metrics;
 use flink_operator::telemetry::metrics::{Identity, Switches};
 use flink_sim::World;
+use flink_sim::api::FaultPlan;
 use futures::FutureExt;
 use serde_json::{Value, json};
 
 /// Virtual time in which what is waited for has come.
 const LIMIT: Duration = Duration::from_mins(10);
+
+/// Time in which the change of a canary must get its pass.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 struct Process {
     world: World,
@@ -48,7 +53,7 @@ impl Process {
             news: Newsroom::default(),
             defaults: Defaults::builtin().into(),
             metrics: Metrics::new(&Identity::default(), Switches::default()).unwrap(),
-            health: Health::new(PATIENCE),
+            health: Health::new(PATIENCE, TIMEOUT),
         };
         let mut watched = Watched::none(std::future::pending().boxed().shared());
         watched.switch_to(None, &shared).await.unwrap();
@@ -196,4 +201,84 @@ async fn a_replica_that_does_not_lead_exports_no_resources_and_asks_flink_nothin
     let asked = process.world.api.audit();
     assert_eq!(asked.writes().len(), 0);
     assert_eq!(asked.count("get", "services/proxy"), 0);
+}
+
+impl Process {
+    /// A canary, which is changed from now on.
+    fn keep_canary(&self) {
+        let mut canary = application();
+        canary["metadata"]["labels"] = json!({ "flink.apache.org/canary": "true" });
+        // A canary's spec is nobody's business.
+        canary["spec"]["flinkVersion"] = json!("v9_9");
+        self.world.api.create(canary).unwrap();
+        let shared = &self.shared;
+        let means = (
+            shared.client.clone(),
+            shared.claim.clone(),
+            shared.clock.clone(),
+        );
+        let canaries = shared.health.canaries().clone();
+        tokio::spawn(canaries::keep(
+            canaries,
+            means,
+            TIMEOUT,
+            std::future::pending(),
+        ));
+    }
+
+    fn alive(&self) -> Vec<String> {
+        self.shared.health.liveness(tokio::time::Instant::now())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_is_changed_once_in_a_timeout_and_gets_no_cluster() {
+    let process = Process::start(Claim::alone).await;
+    process.keep_canary();
+    for _ in 0..60 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(process.alive(), Vec::<String>::new());
+    }
+    let canary = process.world.api.get("flinkdeployments", "default", "job");
+    let canary = canary.unwrap();
+    let generation = canary["metadata"]["generation"].as_i64().unwrap();
+    assert!(
+        (8..=11).contains(&generation),
+        "{generation} in ten minutes"
+    );
+    assert_eq!(canary.get("status"), None);
+    assert_eq!(canary["metadata"].get("finalizers"), None);
+    assert!(process.world.api.list("deployments", "").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_cannot_be_changed_ends_the_liveness_and_is_named() {
+    let process = Process::start(Claim::alone).await;
+    process.keep_canary();
+    tokio::time::sleep(TIMEOUT / 2).await;
+    let deaf = FaultPlan {
+        error: 1000,
+        ..FaultPlan::NONE
+    };
+    process.world.api.set_faults(1, deaf);
+    tokio::time::sleep(TIMEOUT * 3).await;
+    let said = process.alive().join("\n");
+    let named = said.contains("canary FlinkDeployment default/job could not be changed");
+    assert!(named, "{said}");
+    process.world.api.set_faults(1, FaultPlan::NONE);
+    tokio::time::sleep(TIMEOUT).await;
+    assert_eq!(process.alive(), Vec::<String>::new());
+    assert!(
+        process
+            .world
+            .api
+            .delete("flinkdeployments", "default", "job")
+    );
+    process.world.api.set_faults(1, deaf);
+    tokio::time::sleep(TIMEOUT * 3).await;
+    let said = process.alive().join("\n");
+    assert!(
+        !said.contains("canary"),
+        "nothing is expected of it: {said}"
+    );
 }

@@ -12,6 +12,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("telemetry", &[]),
     ("serve", &["telemetry"]),
+    (
+        "canaries",
+        &["act", "clock", "deadline", "leader", "serve", "telemetry"],
+    ),
     ("flink", &["config", "domain", "telemetry"]),
     ("prometheus", &[]),
     ("deadline", &[]),
