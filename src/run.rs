@@ -12,10 +12,11 @@ use kube::{Client, Config};
 use crate::canaries;
 use crate::clock::Clock;
 use crate::config::load::{self, Sources};
-use crate::config::{ConfigError, FlinkConfig, Interval, options};
+use crate::config::{self, ConfigError, FlinkConfig, Interval, options};
 use crate::domain::Rules;
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
 use crate::leader::{self, Claim, Timing};
+use crate::listen::http::HttpListener;
 use crate::listen::{Attached, Running};
 use crate::namespaces::{Shared, Stop, Watched};
 use crate::observe::Rooms;
@@ -123,7 +124,13 @@ async fn serve_until_signal(args: &RunArgs, extensions: Extensions) -> anyhow::R
     let canaries = health.canaries().clone();
     tokio::spawn(canaries::keep(canaries, means, canary, stop.clone()));
     let namespaces = defaults.watched_namespaces()?;
-    let listeners = Running::start(extensions.listeners, &metrics)?;
+    let mut listeners = extensions.listeners;
+    for settings in config::listeners::listeners(&config)? {
+        let (clock, metrics) = (clock.clone(), metrics.clone());
+        let listener = HttpListener::new(settings, clock, metrics, stop.clone())?;
+        listeners.push(Attached::new(listener));
+    }
+    let listeners = Running::start(listeners, &metrics)?;
     let shared = Shared {
         client,
         flink,

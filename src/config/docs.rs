@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::{
     Row, Scope,
     autoscaler::{AUTOSCALER_FAMILIES, ROWS},
+    listeners::LISTENER_PARAMETERS,
     options::{FAMILIES, TABLE},
 };
 
@@ -24,6 +25,10 @@ Durations are written `10 s`, `1 min`, `2 h` or `PT10S`, a bare number is millis
 
 A key that begins with `kubernetes.operator.` or `job.autoscaler.` and is not listed here gives a warning
 event that names the nearest one.
+";
+
+const AFTER_LISTENERS: &str = "
+Each key stands after `kubernetes.operator.plugins.listeners.<name>.`, in the operator's defaults. They are read at start.
 ";
 
 const OLD_NAMES: &str = "
@@ -49,6 +54,8 @@ pub fn docs() -> String {
     for (pattern, _, doc) in AUTOSCALER_FAMILIES {
         let _ = writeln!(out, "| `{pattern}` | {doc} |");
     }
+    table(&mut out, "Listeners", LISTENER_PARAMETERS);
+    out.push_str(AFTER_LISTENERS);
     out.push_str(OLD_NAMES);
     for row in TABLE.iter().chain(ROWS.iter()) {
         for alias in row.aliases {

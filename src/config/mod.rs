@@ -13,6 +13,7 @@ pub mod effective;
 mod error;
 mod flat;
 pub mod flink;
+pub mod listeners;
 pub mod load;
 pub mod memory;
 mod option;

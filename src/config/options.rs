@@ -82,8 +82,8 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         pattern: "kubernetes.operator.plugins.listeners.<name>.<parameter>",
-        prefix: "kubernetes.operator.plugins.listeners.",
-        doc: "Settings of the listener of that name.",
+        prefix: super::listeners::LISTENERS,
+        doc: "Settings of the listener of that name; see [Listeners](#listeners).",
     },
 ];
 

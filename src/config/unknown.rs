@@ -84,7 +84,10 @@ fn in_family(key: &str) -> bool {
 }
 
 /// The known key with the fewest typing mistakes between it and `key`, if they are few.
-fn nearest(key: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(super) fn nearest(
+    key: &str,
+    known: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
     let allowed = (key.len() / 8).clamp(2, 6);
     known
         .map(|candidate| (distance(key, candidate), candidate))

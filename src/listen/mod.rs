@@ -3,6 +3,7 @@
 //! The rule: a pass never waits for a listener. Each has a bounded queue and a task of its own; one that is slow,
 //! fails or panics harms neither the operator nor the other listeners.
 
+pub mod http;
 mod news;
 mod queue;
 mod running;

@@ -13,6 +13,7 @@ mod charts;
 mod controllers;
 mod examples;
 mod flink;
+mod listeners;
 mod monitoring;
 mod prometheus;
 mod scenarios;

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("scaler_memory", &[]),
     ("snapshots", &["domain"]),
     ("leader", &["clock", "deadline", "telemetry"]),
-    ("listen", &["config", "namespaces", "telemetry"]),
+    ("listen", &["clock", "config", "namespaces", "telemetry"]),
     (
         "observe",
         &[
