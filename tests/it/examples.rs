@@ -1,4 +1,4 @@
-//! The examples: every one is taken as it is, and each mode of the autoscaler has one.
+//! The examples: every one is taken as it is, applied by some end-to-end test, and each mode of the autoscaler has one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,24 +8,34 @@ use flink_operator::config::Defaults;
 use flink_operator::domain::Desired;
 use serde_json::Value;
 
-/// The deployments of `examples/`, by file.
-fn examples() -> BTreeMap<String, FlinkDeployment> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+/// Names and texts of the files in a folder of the project that end in `ending`.
+fn texts(folder: &str, ending: &str) -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = std::fs::read_dir(folder).unwrap();
     let paths = files.map(|entry| entry.unwrap().path());
-    let yaml = paths.filter(|path| path.extension().is_some_and(|ending| ending == "yaml"));
-    yaml.flat_map(|path| {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let ours = documents
-            .into_iter()
-            .filter(|document| document["kind"] == "FlinkDeployment");
-        ours.map(move |document| (name.clone(), serde_json::from_value(document).unwrap()))
-            .collect::<Vec<_>>()
-    })
-    .collect()
+    let wanted = paths.filter(|path| path.extension().is_some_and(|found| found == ending));
+    wanted
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+/// The deployments of `examples/`, by file.
+fn examples() -> BTreeMap<String, FlinkDeployment> {
+    let files = texts("examples", "yaml").into_iter();
+    files
+        .flat_map(|(name, text)| {
+            let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            let ours = documents
+                .into_iter()
+                .filter(|document| document["kind"] == "FlinkDeployment");
+            ours.map(move |document| (name.clone(), serde_json::from_value(document).unwrap()))
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 #[test]
@@ -36,6 +46,27 @@ fn every_example_is_valid_and_has_no_option_that_is_not_there() {
         let desired = Desired::of(example, &Defaults::builtin());
         assert_eq!(desired.violation_text(), None, "{file}");
         assert!(desired.advice.is_empty(), "{file}: {:?}", desired.advice);
+    }
+}
+
+#[test]
+fn every_example_is_applied_by_an_end_to_end_test_and_named_in_the_list() {
+    let folder = "tests/e2e/tests/e2e";
+    let mut tests = texts(folder, "rs");
+    tests.extend(texts(&format!("{folder}/examples"), "rs"));
+    let list = &texts("examples", "md")["README.md"];
+    let overlays = ["dev", "prod"].map(|name| format!("kustomize/overlays/{name}"));
+    let files = texts("examples", "yaml").into_keys().chain(overlays);
+    for file in files {
+        let quoted = format!("\"{file}\"");
+        assert!(
+            tests.values().any(|test| test.contains(&quoted)),
+            "{file} is applied by no test in {folder}"
+        );
+        assert!(
+            list.contains(&format!("({file})")),
+            "examples/README.md does not name {file}"
+        );
     }
 }
 

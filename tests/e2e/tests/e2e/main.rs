@@ -5,6 +5,7 @@
 mod autoscaler;
 mod chart;
 mod elastic;
+mod examples;
 mod format;
 mod kafka;
 mod life;
