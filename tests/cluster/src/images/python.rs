@@ -79,3 +79,32 @@ fn packages(requirements: &PathBuf, workshop: &Workshop<'_>) -> Result<Layer> {
         pack(&root, &[PACKAGES], tar, &owner)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_the_examples(file: &str) -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        fs::read_to_string(folder.join(file)).unwrap()
+    }
+
+    #[test]
+    fn every_requirement_has_one_version_and_pyflink_that_of_the_image() {
+        let text = of_the_examples("python/requirements.txt");
+        let all: Vec<_> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.split_once("==").unwrap_or_else(|| panic!("{line}")))
+            .collect();
+        assert!(all.contains(&("apache-flink", Version::V2_3.release())));
+        assert!(all.is_sorted(), "{all:?}");
+    }
+
+    #[test]
+    fn what_runs_sql_scripts_is_of_the_version_of_the_image() {
+        let text = of_the_examples("jobs/sql/pom.xml");
+        let version = format!("<version>{}</version>", Version::V2_3.release());
+        assert!(text.contains(&version), "{text}");
+    }
+}
