@@ -55,8 +55,13 @@ fn every_example_is_applied_by_an_end_to_end_test_and_named_in_the_list() {
     let mut tests = texts(folder, "rs");
     tests.extend(texts(&format!("{folder}/examples"), "rs"));
     let list = &texts("examples", "md")["README.md"];
-    let overlays = ["dev", "prod"].map(|name| format!("kustomize/overlays/{name}"));
-    let files = texts("examples", "yaml").into_keys().chain(overlays);
+    let more = [
+        "kustomize/overlays/dev",
+        "kustomize/overlays/prod",
+        "listener/receiver.yaml",
+    ];
+    let files = texts("examples", "yaml").into_keys();
+    let files = files.chain(more.map(str::to_owned));
     for file in files {
         let quoted = format!("\"{file}\"");
         assert!(

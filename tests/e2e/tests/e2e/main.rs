@@ -9,6 +9,7 @@ mod examples;
 mod format;
 mod kafka;
 mod life;
+mod listener;
 mod session;
 mod snapshots;
 
