@@ -255,15 +255,9 @@ pub(super) fn is_frozen(namespace: &Namespace, name: &str) {
     status(namespace, name, "/autoscaler/frozen");
 }
 
-/// The job has counted every record, and its JobManager goes in time.
+/// The job has counted every record, its JobManager goes in time, and it can be run once more.
 pub(super) fn ends(namespace: &Namespace, name: &str) {
-    namespace.wait_for("the job to finish", |namespace| {
-        let object = namespace.deployment(name);
-        (object.pointer("/status/jobStatus/state")? == "FINISHED").then_some(())
-    });
-    let job = Job::existing(namespace, name);
-    assert_eq!(job.counter("verify.counted"), Some(10_000));
-    assert_eq!(job.counter("verify.violations"), Some(0));
+    let first = finished(namespace, name);
     namespace.wait_for("the JobManager to go", |namespace| {
         let app = format!("app={name}");
         let pods = namespace.run(&["get", "deploy,pods", "-l", &app, "-o", "name"]);
@@ -271,6 +265,23 @@ pub(super) fn ends(namespace: &Namespace, name: &str) {
     });
     let object = namespace.deployment(name);
     assert_eq!(object["status"]["jobStatus"]["state"], "FINISHED");
+    namespace.patch(name, &json!({ "restartNonce": 1 }));
+    namespace.wait_for("another job", |namespace| {
+        (job_id(&namespace.deployment(name)) != first).then_some(())
+    });
+    finished(namespace, name);
+}
+
+/// Id of the job, once it has finished with each record counted once.
+fn finished(namespace: &Namespace, name: &str) -> String {
+    let object = namespace.wait_for("the job to finish", |namespace| {
+        let object = namespace.deployment(name);
+        (object.pointer("/status/jobStatus/state")? == "FINISHED").then_some(object)
+    });
+    let job = Job::existing(namespace, name);
+    assert_eq!(job.counter("verify.counted"), Some(10_000));
+    assert_eq!(job.counter("verify.violations"), Some(0));
+    job_id(&object)
 }
 
 /// Rows of the print connector in the logs of TaskManagers.
