@@ -53,6 +53,8 @@ pub struct Explanation {
     next_memory: Option<TunedMemory>,
     /// The decisions of late, the newest first.
     decisions: Vec<Decision>,
+    /// Tuned memory with which the job did not come up.
+    refused_memory: Option<TunedMemory>,
     /// What could not be read.
     notes: Vec<String>,
 }
@@ -80,6 +82,7 @@ impl Explanation {
             conflict,
             memory,
             next_memory,
+            refused_memory,
             blocked_by,
             next_evaluation_time,
             last_scaling,
@@ -124,6 +127,7 @@ impl Explanation {
             last_scaling,
             memory,
             next_memory,
+            refused_memory,
             decisions,
             notes,
         })
@@ -244,7 +248,7 @@ impl fmt::Display for Explanation {
             let (time, changes) = (or(&last.time, "-"), or(&last.changes, "-"));
             write!(f, "\nLast rescale\n  {time}  {changes}: {outcome}\n")?;
         }
-        if self.memory.is_some() || self.next_memory.is_some() {
+        if self.memory.is_some() || self.next_memory.is_some() || self.refused_memory.is_some() {
             write!(
                 f,
                 "\nMemory of a TaskManager\n  now: {}\n",
@@ -253,6 +257,10 @@ impl fmt::Display for Explanation {
         }
         if let Some(next) = &self.next_memory {
             writeln!(f, "  from the next start on: {}", size(Some(next)))?;
+        }
+        if let Some(refused) = &self.refused_memory {
+            let size = size(Some(refused));
+            writeln!(f, "  not again: {size}, with which the job did not come up")?;
         }
         if !self.decisions.is_empty() {
             writeln!(f, "\nDecisions, the newest first")?;

@@ -1,8 +1,11 @@
-//! Kubernetes conditions: `Running` as the Java operator writes it, and the three of kstatus.
+//! Kubernetes conditions: `Running` as the Java operator writes it, the three of kstatus, and `AbleToScale` where
+//! the autoscaler looks after the job.
 //!
 //! The rule: a transition time changes only with the status of its condition.
 
-use flink_crds::{FlinkDeploymentStatus, JobManagerDeploymentStatus as Jm, LifecycleState};
+use flink_crds::{
+    AutoscalerStatus, FlinkDeploymentStatus, JobManagerDeploymentStatus as Jm, LifecycleState,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -66,9 +69,21 @@ pub fn set(draft: &mut Draft, desired: &Desired, observed: &Observed) {
             String::new()
         },
     ));
+    next.extend(draft.status.autoscaler.as_ref().map(able_to_scale));
     let old = draft.status.conditions.take().unwrap_or_default();
     let generation = Some(desired.identity.generation);
     draft.status.conditions = Some(conditions(&old, next, generation, observed.now));
+}
+
+/// Whether what the autoscaler finds is also done, and what is in its way.
+fn able_to_scale(scaler: &AutoscalerStatus) -> Fact {
+    let (on, reason, text) = match (&scaler.conflict, &scaler.frozen, scaler.mode.as_deref()) {
+        (Some(conflict), ..) => (false, "ScalingConflict", conflict.as_str()),
+        (None, Some(frozen), _) => (false, "Frozen", frozen.as_str()),
+        (None, None, Some("auto" | "initial")) => (true, "ReadyForNewScale", ""),
+        (None, None, _) => (false, "RecommendsOnly", ""),
+    };
+    Fact::new("AbleToScale", on, reason, text.to_owned())
 }
 
 fn stalled_reason(desired: &Desired, status: &FlinkDeploymentStatus) -> String {

@@ -403,6 +403,8 @@ pub struct Settings {
     pub in_place_scaling: bool,
     /// The running cluster uses the adaptive scheduler.
     pub adaptive_scheduler: bool,
+    /// How long a new spec may take until its job runs.
+    pub readiness_timeout: Duration,
     /// Recreate a lost JobManager.
     pub recovery: bool,
     /// Start failed jobs again.
@@ -455,6 +457,7 @@ impl Settings {
             adaptive_scheduler: deployed
                 .raw("jobmanager.scheduler")
                 .is_some_and(|scheduler| scheduler.eq_ignore_ascii_case("adaptive")),
+            readiness_timeout: desired.get(&options::READINESS_TIMEOUT)?,
             recovery: desired.get(&options::JM_RECOVERY_ENABLED)?,
             restart_failed: desired.get(&options::JOB_RESTART_FAILED)?,
             shutdown_ttl: desired.get(&options::JM_SHUTDOWN_TTL)?,

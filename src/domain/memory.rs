@@ -17,6 +17,8 @@ use crate::config::{FlinkConfig, Memory, Process, process_memory};
 const MEMORY: &str = "taskmanager.memory.";
 const PROCESS: &str = "taskmanager.memory.process.size";
 const OLD_MANAGED: &str = "taskmanager.memory.size";
+/// What is tried after memory was refused has to be larger by this part of it.
+const REFUSED_MARGIN: u64 = 10;
 const MANAGED: &str = "taskmanager.memory.managed.size";
 
 /// What a TaskManager is made of, by the user's spec.
@@ -140,6 +142,33 @@ pub fn in_force(
             required: None,
             ..memory.clone()
         })
+}
+
+/// Whether `spec` has this memory.
+pub fn carries(spec: &FlinkDeploymentSpec, memory: &TunedMemory) -> bool {
+    let config = spec.flink_configuration.as_ref();
+    let config = config.map_or_else(FlinkConfig::new, |map| FlinkConfig::flatten(&map.0));
+    let has = |(key, value): (&String, &String)| config.raw(key) == Some(value.as_str());
+    memory.overrides.iter().all(has)
+}
+
+/// Whether the job did not come up with memory that was about as much, or more. Memory is reckoned anew with each
+/// rescale, and a little more is the same again.
+pub fn refused(
+    scaler: Option<&AutoscalerStatus>,
+    basis: &str,
+    overrides: &BTreeMap<String, String>,
+) -> bool {
+    let size = |overrides: &BTreeMap<String, String>| {
+        Some(Memory::parse_flink(overrides.get(PROCESS)?)?.0)
+    };
+    let Some(refused) = scaler.and_then(|scaler| scaler.refused_memory.as_ref()) else {
+        return false;
+    };
+    let more = size(overrides)
+        .zip(size(&refused.overrides))
+        .is_some_and(|(now, then)| now > then.saturating_add(then / REFUSED_MARGIN));
+    refused.basis.as_deref() == Some(basis) && !more
 }
 
 /// Whether the job of `spec` starts with whatever is recorded next, nothing of it running now.

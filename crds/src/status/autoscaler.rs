@@ -45,6 +45,9 @@ pub struct AutoscalerStatus {
     /// Memory that task managers get when the job next starts. Absent if that changes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_memory: Option<TunedMemory>,
+    /// Tuned memory with which the job did not come up. Not more than it is tried again for the same spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused_memory: Option<TunedMemory>,
     /// What keeps a recommendation from being applied. Absent if nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<String>,

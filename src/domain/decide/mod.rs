@@ -126,6 +126,9 @@ fn changes(draft: &mut Draft, desired: &Desired, observed: &Observed) {
             if desired.violations.is_empty() {
                 draft.status.observed_generation = Some(desired.identity.generation);
             }
+            if scaler::give_back_memory(draft, desired, observed, &recorded) {
+                return;
+            }
             recover::look_after(draft, desired, observed, &recorded);
             snapshots::look_after(draft, desired, observed);
             scaler::consult(draft, desired, observed);

@@ -3,6 +3,7 @@
 //! The rule: the verdict is the scaler's; here it only becomes overrides in the status, from which the
 //! next pass rescales like on any other change of the spec. The status is written only on news.
 
+mod give_back;
 mod initial;
 mod publish;
 mod resources;
@@ -23,6 +24,7 @@ use crate::domain::{
     Component, Desired, FREEZE, Observed, Reason, ScalerMemory, ScalerView, Sighting, Step,
 };
 
+pub use give_back::give_back_memory;
 pub use initial::at_start;
 
 /// Time between two samples.

@@ -60,6 +60,13 @@ pub fn autoscaler(out: &mut String, before: &AutoscalerStatus, next: Option<&Aut
             let _ = writeln!(out, "{name:<10} {}", text(after.as_ref()));
         }
     }
+    if before.refused_memory != after.refused_memory {
+        let _ = writeln!(
+            out,
+            "refused    {}",
+            process_size(after.refused_memory.as_ref())
+        );
+    }
     let tuned = |scaler: &AutoscalerStatus| (scaler.memory.clone(), scaler.next_memory.clone());
     if let Some(next) = next.filter(|next| tuned(next) != tuned(before)) {
         let _ = writeln!(

@@ -7,6 +7,7 @@
 
 mod hpa;
 mod mortal;
+mod refused;
 mod room;
 mod snapshots;
 mod stories;

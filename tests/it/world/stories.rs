@@ -8,11 +8,11 @@ use flink_sim::flink::{Happening, Profile};
 use serde_json::json;
 
 use super::mortal::Lifeline;
-use super::{Stage, manifest, snapshots};
+use super::{Stage, manifest, refused, snapshots};
 
 /// What a person does, and what comes of it.
 #[derive(Clone, Copy, Debug)]
-enum Story {
+pub(super) enum Story {
     /// Upgraded in both stateful ways, suspended, resumed, deleted.
     Stateful,
     /// Upgraded without state, and started anew from a given savepoint.
@@ -27,11 +27,13 @@ enum Story {
     Snapshots,
     /// The autoscaler answers by upgrade, with memory tuned; then that is turned off.
     Tuned,
-    /// The same in mode `initial`: what it recommends is taken by the next upgrade, and nothing before.
+    /// The same with memory that turns out to be too little.
+    Refused,
+    /// The autoscaler in mode `initial`: what it recommends is taken by the next upgrade, and nothing before.
     Initial,
 }
 
-const STORIES: [Story; 7] = [
+const STORIES: [Story; 8] = [
     Story::Stateful,
     Story::Stateless,
     Story::Scaled,
@@ -39,6 +41,7 @@ const STORIES: [Story; 7] = [
     Story::Autoscaled,
     Story::Snapshots,
     Story::Tuned,
+    Story::Refused,
 ];
 
 impl Story {
@@ -51,6 +54,7 @@ impl Story {
             Self::Autoscaled => autoscaled(stage).await,
             Self::Snapshots => snapshots::story(stage).await,
             Self::Tuned => tuned(stage).await,
+            Self::Refused => refused::story(stage).await,
             Self::Initial => initial(stage).await,
         }
     }
@@ -181,15 +185,15 @@ async fn autoscaled(stage: &mut Stage) {
     assert_eq!(stage.job_id().await, job, "seed {}: in place", stage.seed);
 }
 
-async fn tuned(stage: &mut Stage) {
-    const SIZE: &str = "taskmanager.memory.process.size";
-    let pipeline = Profile::pipeline(320.0, 100.0);
+/// A job of one subtask that needs four, and is rescaled by upgrade with the memory it needs.
+pub(super) async fn tunes(stage: &mut Stage, pipeline: Profile) {
     stage.world.flink().set_profile(&stage.key, pipeline);
     let mut object = manifest();
     let more = json!({
         "flinkConfiguration": {
             "job.autoscaler.enabled": "true",
             "job.autoscaler.memory.tuning.enabled": "true",
+            "kubernetes.operator.deployment.readiness.timeout": "30 s",
             "job.autoscaler.utilization.target": "0.8",
             "job.autoscaler.metrics.window": "30s",
             "job.autoscaler.stabilization.interval": "30s",
@@ -202,6 +206,11 @@ async fn tuned(stage: &mut Stage) {
     stage.settle(LifecycleState::Stable).await;
     stage.scales(4).await;
     stage.settle(LifecycleState::Stable).await;
+}
+
+async fn tuned(stage: &mut Stage) {
+    const SIZE: &str = "taskmanager.memory.process.size";
+    tunes(stage, Profile::pipeline(320.0, 100.0)).await;
     let memory = |status: FlinkDeploymentStatus| status.autoscaler.and_then(|scaler| scaler.memory);
     let tuned = memory(stage.status().await);
     // A process that died may know too little of the past to reckon memory; then the spec's is what counts.
@@ -333,7 +342,7 @@ async fn stories_with_faults_on_every_call_and_deaths_between_passes() {
 }
 
 /// The process dies right after a write, whichever it is: in the end nothing is different.
-async fn dies_after_any_write(story: Story) {
+pub(super) async fn dies_after_any_write(story: Story) {
     let mut undisturbed = Stage::new(1, FaultPlan::NONE, Lifeline::endless());
     story.play(&mut undisturbed).await;
     let expected = footprint(&undisturbed);

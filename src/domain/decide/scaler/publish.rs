@@ -81,6 +81,7 @@ pub(super) fn publish(
         conflict,
         memory: present.memory,
         next_memory: present.next_memory,
+        refused_memory: present.refused_memory,
         blocked_by: (!blocked.is_empty()).then(|| blocked.join("; ")),
         next_evaluation_time: until.map(|until| until.to_string()),
         last_scaling,

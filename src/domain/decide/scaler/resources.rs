@@ -11,6 +11,7 @@ use flink_scaler::memory::{Tuning, Usage, network_bytes, outgrown, tune};
 use flink_scaler::{TaskManagers, VertexId};
 
 use crate::domain::draft::Draft;
+use crate::domain::memory::refused;
 use crate::domain::{Component, Desired, Reason, ScalerView};
 
 /// The TaskManagers as a decision needs them.
@@ -48,14 +49,26 @@ pub(super) fn tune_memory(
     // What cannot be reckoned fits into nothing.
     let network = pools.map_or(u64::MAX, |pools| network_bytes(&topology, targets, pools));
     let present = desired.memory.as_ref();
+    let basis = &desired.task_manager.basis;
+    let known = draft.status.autoscaler.as_ref();
+    let bad = |tuning: &&Tuning| refused(known, basis, &tuning.overrides);
     let applied = wanted.as_ref().filter(|_| on);
+    let (applied, again) = (
+        applied.filter(|tuning| !bad(tuning)),
+        applied.is_some_and(|tuning| bad(&tuning)),
+    );
     let needed = present.is_some_and(|memory| outgrown(&memory.overrides, applied, network));
     if let Some(tuning) = &wanted {
-        let when = on && desired.rescales_in_place() && !needed;
+        let later = on && desired.rescales_in_place() && !needed;
+        let note = match (again, later) {
+            (true, _) => AGAIN,
+            (false, true) => LATER,
+            (false, false) => "",
+        };
         draft.tell(
             Component::Operator,
             Reason::MemoryTuning,
-            recommendation(tuning, on, when),
+            recommendation(tuning, on) + note,
         );
     }
     if !on && !needed {
@@ -63,7 +76,7 @@ pub(super) fn tune_memory(
     }
     let next = applied.cloned().unwrap_or_default();
     let next = TunedMemory {
-        basis: Some(desired.task_manager.basis.clone()),
+        basis: Some(basis.clone()),
         required: needed.then_some(true),
         overrides: next.overrides,
         removals: next.removals.into_iter().map(str::to_owned).collect(),
@@ -74,8 +87,13 @@ pub(super) fn tune_memory(
     scaler.next_memory = changes.then_some(next);
 }
 
-/// The Java operator's text, and when it takes effect if that is not now.
-fn recommendation(tuning: &Tuning, on: bool, later: bool) -> String {
+const LATER: &str = "\nA rescale in place keeps its TaskManagers, so it takes effect at the next upgrade of the job.";
+
+const AGAIN: &str = "\nIt is not applied: the job did not come up with about as much before \
+     (status.autoscaler.refusedMemory).";
+
+/// The Java operator's text.
+fn recommendation(tuning: &Tuning, on: bool) -> String {
     let mut text = format!(
         "Memory tuning recommends the following configuration (automatic tuning is {}):",
         if on { "enabled" } else { "disabled" }
@@ -88,10 +106,5 @@ fn recommendation(tuning: &Tuning, on: bool, later: bool) -> String {
         "\nRemove the following config entries if present: [{}]",
         tuning.removals.join(", ")
     );
-    if later {
-        text.push_str(
-            "\nA rescale in place keeps its TaskManagers, so it takes effect at the next upgrade of the job.",
-        );
-    }
     text
 }

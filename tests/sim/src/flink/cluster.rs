@@ -147,7 +147,11 @@ impl Cluster {
     }
 
     pub(super) fn set_task_managers(&mut self, ids: &[String], now: Timestamp) {
-        self.task_managers = ids.to_vec();
+        let small = self
+            .config
+            .task_manager_memory()
+            .is_some_and(|bytes| bytes < self.profile.least_memory);
+        self.task_managers = if small { Vec::new() } else { ids.to_vec() };
         self.offer(now);
     }
 

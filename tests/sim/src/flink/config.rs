@@ -67,6 +67,19 @@ impl ClusterConfig {
             .max(1)
     }
 
+    /// Bytes of a TaskManager's process.
+    pub(super) fn task_manager_memory(&self) -> Option<u64> {
+        let text = self.get(&["taskmanager.memory.process.size"])?.trim();
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let power = match text.strip_prefix(digits)?.trim().chars().next() {
+            Some('k') => 10,
+            Some('m') => 20,
+            Some('g') => 30,
+            _ => 0,
+        };
+        Some(digits.parse::<u64>().ok()? << power)
+    }
+
     pub(super) fn parallelism(&self) -> u32 {
         self.number("parallelism.default").unwrap_or(1).max(1)
     }

@@ -27,6 +27,8 @@ pub struct Profile {
     pub savepoints_fail: Option<String>,
     /// A stop writes its savepoint and then fails, leaving the job `FAILED`.
     pub fails_while_stopping: bool,
+    /// TaskManagers of a smaller process are killed for want of memory before they register, in bytes.
+    pub least_memory: u64,
     /// Each attempt ends with an exception after running this long.
     pub fails_after: Option<Duration>,
 }
@@ -74,6 +76,7 @@ impl Default for Profile {
             broken: None,
             savepoints_fail: None,
             fails_while_stopping: false,
+            least_memory: 0,
             fails_after: None,
         }
     }
