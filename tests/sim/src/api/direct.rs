@@ -33,7 +33,7 @@ fn target_of(object: &Value) -> Result<Target, Failure> {
 }
 
 /// Group and plural of a plural; the core group first.
-fn kind_key(plural: &str) -> KindKey {
+pub(super) fn kind_key(plural: &str) -> KindKey {
     let group = kinds::KINDS
         .iter()
         .find(|kind| kind.plural == plural)

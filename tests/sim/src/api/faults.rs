@@ -1,6 +1,8 @@
-//! Faults, chosen by a seed.
+//! Faults, chosen by a seed, or one by one.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
 
@@ -64,15 +66,54 @@ impl FaultPlan {
 }
 
 /// What one call meets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// Nothing.
     None,
+    /// 500 without effect.
     Error,
+    /// Flink cannot be reached.
     Unreachable,
+    /// It hangs, without effect.
     TimeoutBefore,
+    /// It takes effect and then hangs.
     TimeoutAfter,
+    /// 409 to a change of an existing object, without effect.
     Conflict,
+    /// An old list.
     Stale,
+    /// Somebody else writes the object just before this change of it.
+    Overtaken,
+}
+
+/// A call of a client, as far as faults are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Of the API server itself.
+    Api {
+        changes_existing: bool,
+        may_be_old: bool,
+    },
+    /// Of Flink, through the proxy.
+    Flink,
+}
+
+impl Call {
+    fn can_meet(self, fault: Fault) -> bool {
+        match (fault, self) {
+            (Fault::None, _) => false,
+            (Fault::Error | Fault::TimeoutBefore | Fault::TimeoutAfter, _) => true,
+            (Fault::Unreachable, call) => call == Self::Flink,
+            (
+                Fault::Conflict | Fault::Overtaken,
+                Self::Api {
+                    changes_existing, ..
+                },
+            ) => changes_existing,
+            (Fault::Stale, Self::Api { may_be_old, .. }) => may_be_old,
+            (Fault::Conflict | Fault::Overtaken | Fault::Stale, Self::Flink) => false,
+        }
+    }
 }
 
 /// The faults still to come.
@@ -80,6 +121,10 @@ pub(super) enum Fault {
 pub(super) struct Faults {
     pub(super) plan: FaultPlan,
     random: Random,
+    /// Calls so far.
+    calls: u64,
+    /// Faults by the number of the first call that may meet them; each is met once.
+    script: Vec<(u64, Fault)>,
     /// Faults met so far.
     pub(super) met: u64,
 }
@@ -89,44 +134,53 @@ impl Faults {
         Self {
             plan,
             random: Random::new(seed),
+            calls: 0,
+            script: Vec::new(),
             met: 0,
         }
     }
 
-    fn first(&mut self, chances: &[(u16, Fault)]) -> Fault {
-        for (chance, fault) in chances {
-            if self.random.per_mille(*chance) {
+    /// Exactly these; `seed` decides how old an old list is.
+    pub(super) fn scripted(seed: u64, script: Vec<(u64, Fault)>) -> Self {
+        Self {
+            script,
+            ..Self::new(seed, FaultPlan::NONE)
+        }
+    }
+
+    /// What this call meets.
+    pub(super) fn of(&mut self, call: Call) -> Fault {
+        let number = self.calls;
+        self.calls += 1;
+        let due = |(from, fault): &(u64, Fault)| *from <= number && call.can_meet(*fault);
+        if let Some(found) = self.script.iter().position(due) {
+            self.met += 1;
+            return self.script.remove(found).1;
+        }
+        let plan = self.plan;
+        let chances: &[(u16, Fault)] = match call {
+            Call::Api { .. } => &[
+                (plan.error, Fault::Error),
+                (plan.timeout_before, Fault::TimeoutBefore),
+                (plan.timeout_after, Fault::TimeoutAfter),
+                (plan.conflict, Fault::Conflict),
+                (plan.stale_list, Fault::Stale),
+            ],
+            Call::Flink => &[
+                (plan.flink_unreachable, Fault::Unreachable),
+                (plan.flink_error, Fault::Error),
+                (plan.flink_timeout_before, Fault::TimeoutBefore),
+                (plan.flink_timeout_after, Fault::TimeoutAfter),
+            ],
+        };
+        for &(chance, fault) in chances {
+            let chance = if call.can_meet(fault) { chance } else { 0 };
+            if self.random.per_mille(chance) {
                 self.met += 1;
-                return *fault;
+                return fault;
             }
         }
         Fault::None
-    }
-
-    /// For a request to the API server itself.
-    pub(super) fn of_request(&mut self, changes_existing: bool, may_be_old: bool) -> Fault {
-        let plan = self.plan;
-        self.first(&[
-            (plan.error, Fault::Error),
-            (plan.timeout_before, Fault::TimeoutBefore),
-            (plan.timeout_after, Fault::TimeoutAfter),
-            (
-                if changes_existing { plan.conflict } else { 0 },
-                Fault::Conflict,
-            ),
-            (if may_be_old { plan.stale_list } else { 0 }, Fault::Stale),
-        ])
-    }
-
-    /// For a request to Flink through the proxy.
-    pub(super) fn of_flink(&mut self) -> Fault {
-        let plan = self.plan;
-        self.first(&[
-            (plan.flink_unreachable, Fault::Unreachable),
-            (plan.flink_error, Fault::Error),
-            (plan.flink_timeout_before, Fault::TimeoutBefore),
-            (plan.flink_timeout_after, Fault::TimeoutAfter),
-        ])
     }
 
     /// For a watch that is being opened: after how many events it is dropped.

@@ -37,7 +37,7 @@ use serde_json::Value;
 
 pub use audit::{Audit, Write};
 pub use failure::Failure;
-pub use faults::FaultPlan;
+pub use faults::{Fault, FaultPlan};
 pub(crate) use gc::{Chore, chores, released};
 pub(crate) use kinds::of_object as kind_of_object;
 pub use kinds::{KINDS, Kind};
@@ -100,6 +100,17 @@ impl ApiServer {
     /// From now on meet faults of this plan, chosen by this seed.
     pub fn set_faults(&self, seed: u64, plan: FaultPlan) {
         self.state().faults = Faults::new(seed, plan);
+    }
+
+    /// From now on meet exactly these faults, each once: at the call of this number, counted from here, or at
+    /// the first one after it that can meet it. `seed` decides how old an old list is.
+    pub fn set_script(&self, seed: u64, script: Vec<(u64, Fault)>) {
+        self.state().faults = Faults::scripted(seed, script);
+    }
+
+    /// Revision of the last change of the kind with this plural; 0 if there was none.
+    pub fn changed_at(&self, plural: &str) -> u64 {
+        self.state().store.changed_at(&direct::kind_key(plural))
     }
 
     /// Faults met since they were set.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::audit::Write;
 use super::failure::Failure;
-use super::faults::Fault;
+use super::faults::{Call, Fault};
 use super::path::{self, Subject};
 use super::store::Watcher;
 use super::verbs::{Incoming, Reply, verb_of};
@@ -102,9 +102,10 @@ impl ApiServer {
                 .query
                 .get("resourceVersion")
                 .is_some_and(|version| version == "0");
-            let fault = state
-                .faults
-                .of_request(matches!(verb, "update" | "patch"), verb == "list" && old);
+            let fault = state.faults.of(Call::Api {
+                changes_existing: matches!(verb, "update" | "patch"),
+                may_be_old: verb == "list" && old,
+            });
             (fault, state.faults.plan.hang)
         };
         if verb == "watch" && fault == Fault::None {
@@ -121,12 +122,27 @@ impl ApiServer {
                 let _ = self.serve(&incoming, verb, &resource, false);
                 hung(hang).await
             }
+            Fault::Overtaken => {
+                self.overtake(&incoming);
+                self.serve(&incoming, verb, &resource, false)
+            }
             fault => self.serve(&incoming, verb, &resource, fault == Fault::Stale),
         };
         match reply {
             Ok((code, body)) => json_response(code, &body),
             Err(failure) => failed(&failure),
         }
+    }
+
+    /// Somebody else writes the object a request is about.
+    fn overtake(&self, incoming: &Incoming) {
+        let target = &incoming.target;
+        let namespace = target.namespace.as_deref().unwrap_or_default();
+        let name = target.name.as_deref().unwrap_or_default();
+        let revision = self.revision().to_string();
+        let change = json!({ "metadata": { "annotations": { "somebody-else": revision } } });
+        // Of an object that is not there nobody is first.
+        let _ = self.merge(&target.plural, (namespace, name), None, &change);
     }
 
     /// Do what is asked and note it if it is a write.
@@ -232,7 +248,7 @@ impl ApiServer {
         let (fault, hang) = {
             let state = &mut self.state();
             state.audit.note(verb, "services/proxy");
-            (state.faults.of_flink(), state.faults.plan.hang)
+            (state.faults.of(Call::Flink), state.faults.plan.hang)
         };
         let name = service.strip_suffix("-rest").unwrap_or(service);
         let ask = || {

@@ -131,27 +131,6 @@ impl SimFlink {
         Self::default()
     }
 
-    /// Jobs of this cluster look and behave like `profile` when they start next.
-    pub fn set_profile(&mut self, key: &ClusterKey, profile: Profile) {
-        self.profiles.insert(key.clone(), profile);
-    }
-
-    /// The profile of this cluster's jobs.
-    pub fn profile(&self, key: &ClusterKey) -> Profile {
-        self.profiles.get(key).cloned().unwrap_or_default()
-    }
-
-    /// Records per second that arrive for this cluster's jobs from now on.
-    pub fn set_input(&mut self, key: &ClusterKey, rate: f64, now: Timestamp) {
-        self.advance_one(key, now);
-        let mut profile = self.profile(key);
-        profile.input = rate;
-        for job in self.jobs_mut(key) {
-            job.profile.input = rate;
-        }
-        self.set_profile(key, profile);
-    }
-
     /// A JobManager's process starts.
     pub fn start_job_manager(&mut self, key: &ClusterKey, start: JobManagerStart, now: Timestamp) {
         self.advance_one(key, now);
@@ -328,6 +307,19 @@ impl SimFlink {
             .flat_map(|cluster| cluster.jobs.values())
             .filter(|job| !job.state.is_globally_terminal())
             .count()
+    }
+
+    /// Savepoints under way: those that stop their job, and others.
+    pub fn savepoints_under_way(&self, key: &ClusterKey) -> (usize, usize) {
+        let operations = self.leader(key).map(|cluster| cluster.operations.values());
+        let open: Vec<bool> = operations
+            .into_iter()
+            .flatten()
+            .filter(|operation| operation.is_savepoint() && operation.outcome.is_none())
+            .map(savepoints::Operation::is_stop)
+            .collect();
+        let stops = open.iter().filter(|stop| **stop).count();
+        (stops, open.len() - stops)
     }
 
     /// State of each job the leading JobManager knows, by id.

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::{ClusterKey, SimFlink};
+
 /// A job's graph, load and manners.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
@@ -101,5 +105,40 @@ impl Profile {
 
     pub(super) fn is_source(&self, vertex: usize) -> bool {
         self.edges.iter().all(|(_, to, _)| *to != vertex)
+    }
+}
+
+impl SimFlink {
+    /// Jobs of this cluster look and behave like `profile` when they start next.
+    pub fn set_profile(&mut self, key: &ClusterKey, profile: Profile) {
+        self.profiles.insert(key.clone(), profile);
+    }
+
+    /// The profile of this cluster's jobs.
+    pub fn profile(&self, key: &ClusterKey) -> Profile {
+        self.profiles.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Records per second that arrive for this cluster's jobs from now on.
+    pub fn set_input(&mut self, key: &ClusterKey, rate: f64, now: Timestamp) {
+        self.adjust(key, now, |profile| profile.input = rate);
+    }
+
+    /// From now on savepoints of this cluster's jobs fail with this message, or no longer.
+    pub fn set_savepoints_fail(&mut self, key: &ClusterKey, why: Option<&str>, now: Timestamp) {
+        self.adjust(key, now, |profile| {
+            profile.savepoints_fail = why.map(str::to_owned);
+        });
+    }
+
+    /// Change the profile of jobs that run and of those that start next.
+    fn adjust(&mut self, key: &ClusterKey, now: Timestamp, change: impl Fn(&mut Profile)) {
+        self.advance_one(key, now);
+        let mut profile = self.profile(key);
+        change(&mut profile);
+        for job in self.jobs_mut(key) {
+            change(&mut job.profile);
+        }
+        self.set_profile(key, profile);
     }
 }

@@ -109,6 +109,10 @@ impl Operation {
         }
     }
 
+    pub(super) fn is_savepoint(&self) -> bool {
+        matches!(self.kind, Kind::Savepoint { .. })
+    }
+
     pub(super) fn is_stop(&self) -> bool {
         matches!(self.kind, Kind::Savepoint { stop: true, .. })
     }

@@ -193,6 +193,11 @@ impl Node {
         Ok(())
     }
 
+    /// When a round is due at the latest; `None` until something changes.
+    pub fn wakes(&self) -> Option<Timestamp> {
+        self.wakes
+    }
+
     fn happened(&self) -> Option<(u64, u64)> {
         let touched = self.flink().touched();
         self.kube.revision().map(|revision| (revision, touched))

@@ -4,7 +4,7 @@ use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use super::{code, config_map, maps, server};
-use crate::api::FaultPlan;
+use crate::api::{Fault, FaultPlan};
 
 #[tokio::test]
 async fn a_kind_that_is_not_installed_is_not_found() {
@@ -111,4 +111,44 @@ async fn the_same_seed_brings_the_same_faults() {
     };
     assert_eq!(codes(1).await, codes(1).await);
     assert_ne!(codes(1).await, codes(2).await);
+}
+
+#[tokio::test]
+async fn a_scripted_fault_waits_for_a_call_that_can_meet_it() {
+    let server = server();
+    let api = maps(&server);
+    api.create(&PostParams::default(), &config_map("a", "1"))
+        .await
+        .unwrap();
+    server.set_script(1, vec![(1, Fault::Conflict), (1, Fault::Error)]);
+    let patch = Patch::Merge(json!({ "data": { "a": "2" } }));
+    let change = async || code(api.patch("a", &PatchParams::default(), &patch).await).0;
+    assert!(
+        api.get("a").await.is_ok(),
+        "the call before the first fault"
+    );
+    assert_eq!(code(api.get("a").await).0, 500);
+    assert_eq!(change().await, 409);
+    assert!(
+        api.patch("a", &PatchParams::default(), &patch)
+            .await
+            .is_ok()
+    );
+    assert_eq!(server.faults_met(), 2);
+}
+
+#[tokio::test]
+async fn somebody_else_can_be_first() {
+    let server = server();
+    let api = maps(&server);
+    api.create(&PostParams::default(), &config_map("a", "1"))
+        .await
+        .unwrap();
+    let mut mine = api.get("a").await.unwrap();
+    mine.data = None;
+    server.set_script(1, vec![(0, Fault::Overtaken)]);
+    let refused = api.replace("a", &PostParams::default(), &mine).await;
+    assert_eq!(code(refused).0, 409);
+    let now = server.get("configmaps", "prod", "a").unwrap();
+    assert!(now["metadata"]["annotations"]["somebody-else"].is_string());
 }
