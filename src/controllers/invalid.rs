@@ -12,11 +12,6 @@ use crate::deadline::deadline;
 /// Record the mistake in the status of the object.
 pub async fn report<K: Managed>(actor: &Actor, invalid: &InvalidObject) -> Result<(), act::Error> {
     actor.claim.check()?;
-    let message = format!(
-        "The resource cannot be read: {}. Correct the field it names; the running job is left as it is.",
-        invalid.error
-    );
-    let error = K::error_text("ValidationError", &message);
     let name = invalid.metadata.name.clone().unwrap_or_default();
     let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
     let kind = ApiResource::erase::<K>(&());
@@ -27,6 +22,12 @@ pub async fn report<K: Managed>(actor: &Actor, invalid: &InvalidObject) -> Resul
     let Some(present) = present else {
         return Ok(());
     };
+    let whole = serde_json::json!(present);
+    let Some(message) = unreadable::<K>(&whole) else {
+        // It was mended since, and the watch will say so.
+        return Ok(());
+    };
+    let error = K::error_text("ValidationError", &message);
     let known = present
         .data
         .pointer("/status/error")
@@ -50,4 +51,14 @@ pub async fn report<K: Managed>(actor: &Actor, invalid: &InvalidObject) -> Resul
     };
     actor.announce(&subject, &announcement).await;
     Ok(())
+}
+
+/// What a person reads of an object that cannot be read as its kind; `None` of one that can.
+pub fn unreadable<K: serde::de::DeserializeOwned>(object: &serde_json::Value) -> Option<String> {
+    let error = serde_path_to_error::deserialize::<_, K>(object).err()?;
+    Some(format!(
+        "{}: {}. Correct this field; the running job is left as it is.",
+        error.path(),
+        error.inner()
+    ))
 }

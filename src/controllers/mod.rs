@@ -15,5 +15,6 @@ pub const JOB_MANAGERS: &str = "component=jobmanager";
 
 pub use context::{Context, SharedDefaults};
 pub use deployment::run as deployments;
+pub use invalid::unreadable;
 pub use passes::{Managed, Passed, Scope, pass, scoped};
 pub use snapshot::run as snapshots;
