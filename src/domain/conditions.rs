@@ -4,7 +4,7 @@
 //! The rule: a transition time changes only with the status of its condition.
 
 use flink_crds::{
-    AutoscalerStatus, FlinkDeploymentStatus, JobManagerDeploymentStatus as Jm, LifecycleState,
+    AutoscalerStatus, FlinkDeploymentStatus, JobManagerDeploymentStatus as Jm, JobState, LifecycleState,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -20,10 +20,12 @@ pub fn set(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         || !desired.violations.is_empty()
         || draft.waits_for_a_person();
     let behind = draft.status.observed_generation != Some(desired.identity.generation);
-    let settled = matches!(
-        lifecycle,
-        LifecycleState::Stable | LifecycleState::Suspended | LifecycleState::RolledBack
-    );
+    let settled = match lifecycle {
+        LifecycleState::Stable | LifecycleState::Suspended | LifecycleState::RolledBack => true,
+        // Created suspended: there is nothing to do until it is resumed.
+        LifecycleState::Created => desired.job_state() == JobState::Suspended,
+        _ => false,
+    };
     let busy = !failed
         && (behind || draft.status.pending.is_some() || !settled)
         && lifecycle != LifecycleState::Deleted;
