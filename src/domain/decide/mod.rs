@@ -24,7 +24,7 @@ pub use needs::needs;
 pub use snapshots::recorded_trigger;
 
 use super::change::{SpecChange, change_of};
-use super::draft::Draft;
+use super::draft::{Draft, error_field};
 use super::{Component, Desired, Observed, Plan, Reason, Step, Waiting};
 use super::{conditions, lifecycle};
 
@@ -86,19 +86,25 @@ fn concerns(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     }
 }
 
-/// Report what is wrong with the spec. Returns whether there is nothing else to manage.
+/// Report what is wrong with the spec, or no longer do. Returns whether there is nothing else to manage.
 fn refuse(draft: &mut Draft, desired: &Desired) -> bool {
-    if let Some(text) = desired.violation_text() {
-        let reason = if desired.violations.iter().any(|v| v.unsupported_version) {
-            Reason::UnsupportedFlinkVersion
-        } else {
-            Reason::ValidationError
-        };
-        draft.fail(Component::Operator, reason, &text);
-        if draft.deployed().is_none() {
-            draft.wait(Waiting::Person(text), desired.settings.reconcile_interval);
-            return true;
+    let Some(text) = desired.violation_text() else {
+        let told = error_field(&draft.status, "type").unwrap_or_default();
+        let mistakes = [Reason::ValidationError, Reason::UnsupportedFlinkVersion];
+        if mistakes.iter().any(|mistake| mistake.to_string() == told) {
+            draft.heal();
         }
+        return false;
+    };
+    let reason = if desired.violations.iter().any(|v| v.unsupported_version) {
+        Reason::UnsupportedFlinkVersion
+    } else {
+        Reason::ValidationError
+    };
+    draft.fail(Component::Operator, reason, &text);
+    if draft.deployed().is_none() {
+        draft.wait(Waiting::Person(text), desired.settings.reconcile_interval);
+        return true;
     }
     false
 }
