@@ -3,7 +3,7 @@
 //! The rule: decisions read this, never the raw resource; what is invalid was replaced by what is
 //! deployed, so that a mistake in a new spec leaves the running job managed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use flink_crds::{
@@ -25,10 +25,10 @@ use super::snapshot::SnapshotSettings;
 use super::validate::{Violation, validate};
 use crate::config::effective::effective;
 use crate::config::{
-    AUTOSCALER_PREFIX, ConfigError, Defaults, FlinkConfig, flink, invalid_values, options,
-    unknown_keys,
+    AUTOSCALER_PREFIX, ConfigError, Defaults, DeployKeys, FlinkConfig, flink, invalid_values,
+    options, unknown_keys,
 };
-use crate::resources::log_files;
+use crate::resources::{BuildInput, build, log_files};
 
 /// The finalizer of the Java operator, so that either can end what the other began.
 pub const FINALIZER: &str = "flinkdeployments.flink.apache.org/finalizer";
@@ -106,6 +106,7 @@ impl Desired {
         let recorded = last_reconciled(&status);
         let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
         let asked = effective(defaults, &namespace, &name, &object.spec);
+        let own = own_keys(&object.spec);
         let mut check = |config: &FlinkConfig| {
             let deployed = recorded.as_ref();
             violations.extend(validate(&name, &object.spec, config, deployed));
@@ -118,8 +119,11 @@ impl Desired {
         match &asked {
             Ok(config) => check(config),
             Err(errors) => {
-                check(&own_keys(&object.spec));
-                violations.extend(errors.iter().map(Violation::from));
+                check(&own);
+                let known: BTreeSet<String> =
+                    violations.iter().map(|one| one.path.clone()).collect();
+                let more = errors.iter().map(|error| Violation::placed(error, &own));
+                violations.extend(more.filter(|one| !known.contains(&one.path)));
             }
         }
         let deployed = recorded
@@ -129,7 +133,7 @@ impl Desired {
         let mut running = deployed.clone().unwrap_or_else(|| asked.clone());
         running.overlay(&operator_keys(&asked));
         let settings = Settings::read(&asked, &running, recorded.as_ref()).or_else(|error| {
-            violations.push(Violation::from(&error));
+            violations.push(Violation::placed(&error, &own));
             Settings::read(&running, &running, recorded.as_ref())
         });
         let mut settings = settings.unwrap_or_else(|_| Settings::defaults(recorded.as_ref()));
@@ -139,11 +143,15 @@ impl Desired {
             let before = deployed.as_ref().map(scaler_settings);
             before.and_then(Result::ok).unwrap_or_default()
         });
-        let task_manager = TaskManager::of(&asked, &own_keys(&object.spec), &object.spec);
+        let new = status.observed_generation != Some(identity.generation);
+        if new && violations.is_empty() {
+            let logs = log_files(&object.spec, defaults);
+            violations.extend(rehearsed(&identity, &object.spec, &asked, logs));
+        }
+        let task_manager = TaskManager::of(&asked, &own, &object.spec);
         let on = scaler.effective_mode() != Mode::Off;
-        let settled = status.observed_generation == Some(identity.generation);
         let adopted = match (&status.autoscaler, &recorded) {
-            (None, Some(recorded)) if on && settled => {
+            (None, Some(recorded)) if on && !new => {
                 adopted(&object.spec, recorded.spec(), &task_manager.basis)
             }
             _ => None,
@@ -167,10 +175,10 @@ impl Desired {
         };
         Self {
             // It is told once for each generation, and looking for it takes longer than most passes.
-            advice: if status.observed_generation == Some(identity.generation) {
-                Vec::new()
+            advice: if new {
+                advice(&own, &violations)
             } else {
-                advice(&own_keys(&object.spec), &violations)
+                Vec::new()
             },
             scaler,
             scaler_options,
@@ -289,6 +297,36 @@ impl Identity {
             finalized: object.finalizers().iter().any(|name| name == FINALIZER),
         }
     }
+}
+
+/// What stands in the way of making the cluster's objects, found before anything is stopped for their sake.
+fn rehearsed(
+    identity: &Identity,
+    spec: &FlinkDeploymentSpec,
+    config: &FlinkConfig,
+    log_files: &BTreeMap<String, String>,
+) -> Vec<Violation> {
+    let keys = DeployKeys {
+        owner_uid: &identity.uid,
+        generation: identity.generation,
+        mode: spec.mode.unwrap_or_default(),
+        job_id: spec.job.as_ref().map(|_| "job"),
+        savepoint: None,
+        deployment_id: "rehearsal",
+    };
+    let built = build(&BuildInput {
+        namespace: &identity.namespace,
+        name: &identity.name,
+        spec,
+        config,
+        keys: &keys,
+        log_files,
+        job_manager_uid: None,
+    });
+    let own = own_keys(spec);
+    let errors = built.err().unwrap_or_default();
+    let placed = errors.iter().map(|error| Violation::placed(error, &own));
+    placed.collect()
 }
 
 /// What stays managed while the user's spec is invalid: the deployed one, running if it was being

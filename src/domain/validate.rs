@@ -325,7 +325,8 @@ fn resources(
     };
     let mut memory = memory_in_config;
     if let Some(text) = legacy.and_then(|resource| resource.memory.as_deref()) {
-        memory |= parse(format!("{path}.resource.memory"), text).is_some();
+        memory = true;
+        parse(format!("{path}.resource.memory"), text);
     }
     if let Some(text) = legacy.and_then(|resource| resource.ephemeral_storage.as_deref()) {
         parse(format!("{path}.resource.ephemeralStorage"), text);
@@ -444,33 +445,70 @@ fn amount(resource: &str, text: &str) -> Option<f64> {
     Memory::parse_resource(text).map(|memory| memory.0 as f64)
 }
 
+/// A key among those the user wrote.
+fn own(key: &str) -> String {
+    format!("spec.flinkConfiguration[{key}]")
+}
+
 impl From<&flink_scaler::SettingsError> for Violation {
     fn from(error: &flink_scaler::SettingsError) -> Self {
-        Self::new(
-            "spec.flinkConfiguration",
-            error.to_string(),
-            "Until then the autoscaler does as before.",
-        )
+        use flink_scaler::SettingsError::{Range, Unreadable};
+        let (key, message) = match error {
+            Unreadable {
+                key,
+                value,
+                expected,
+            } => (key.as_str(), format!("'{value}' is not {expected}")),
+            Range { key, value, remedy } => (*key, format!("{value} {remedy}")),
+        };
+        Self::new(own(key), message, "Until then the autoscaler does as before.")
     }
 }
 
 impl From<&ConfigError> for Violation {
     fn from(error: &ConfigError) -> Self {
         let (path, message, advice) = match error {
-            ConfigError::Invalid { key, .. } | ConfigError::Missing { key, .. } => (
-                format!("spec.flinkConfiguration[{key}]"),
-                error.to_string(),
-                "Correct the value.",
+            ConfigError::Invalid {
+                key,
+                value,
+                expected,
+            } => {
+                let message = format!("'{value}' is not {expected}");
+                (own(key), message, "Correct the value.")
+            }
+            ConfigError::Missing { key, expected } => (
+                own(key),
+                format!("it is not set; give it {expected}"),
+                "Set it.",
             ),
-            ConfigError::Overlap { shorter, .. } => (
-                format!("spec.flinkConfiguration[{shorter}]"),
-                error.to_string(),
-                "Remove one of the two keys.",
-            ),
+            ConfigError::Overlap {
+                shorter, remedy, ..
+            } => {
+                let text = error.to_string();
+                let text = text.strip_suffix(&format!("; {remedy}")).unwrap_or(&text);
+                let mut advice = remedy.clone();
+                if let Some(first) = advice.get_mut(..1) {
+                    first.make_ascii_uppercase();
+                }
+                return Self::new(own(shorter), text, format!("{advice}."));
+            }
             ConfigError::Field { path, problem } => {
                 (path.clone(), problem.clone(), "Correct the field.")
             }
         };
         Self::new(path, message, advice)
+    }
+}
+
+impl Violation {
+    /// The same, of a value that stands in the operator's configuration if it is none of the user's `keys`.
+    pub fn placed(error: &ConfigError, keys: &FlinkConfig) -> Self {
+        let mut violation = Self::from(error);
+        if let ConfigError::Invalid { key, .. } = error
+            && keys.raw(key).is_none()
+        {
+            violation.path = format!("the operator's configuration[{key}]");
+        }
+        violation
     }
 }
