@@ -31,6 +31,7 @@ pub async fn watch(
 ) {
     tokio::pin!(stop);
     let mut unread = None;
+    let mut told = Vec::new();
     loop {
         tokio::select! {
             () = &mut stop => return,
@@ -39,6 +40,14 @@ pub async fn watch(
         match load::load(&sources) {
             Ok(loaded) => {
                 unread = None;
+                for warning in loaded
+                    .warnings
+                    .iter()
+                    .filter(|warning| !told.contains(*warning))
+                {
+                    tracing::warn!("{warning}");
+                }
+                told = loaded.warnings;
                 take_over(loaded.defaults, shared, watched).await;
             }
             Err(error) => {

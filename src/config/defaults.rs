@@ -149,9 +149,25 @@ impl Defaults {
             .filter(|n| !n.is_empty())
             .map(Into::into)
             .collect();
-        let all = names.is_empty() || names.contains("JOSDK_ALL_NAMESPACES");
-        Ok((!all).then_some(names))
+        if names.is_empty() || names.contains("JOSDK_ALL_NAMESPACES") {
+            return Ok(None);
+        }
+        match names.iter().find(|name| !is_namespace(name)) {
+            None => Ok(Some(names)),
+            Some(wrong) => {
+                let expected =
+                    "a namespace: lower case letters, digits and hyphens, for example team-a";
+                let key = options::WATCHED_NAMESPACES.key;
+                Err(ConfigError::invalid(key, wrong, expected))
+            }
+        }
     }
+}
+
+/// Whether a namespace can have this name: a DNS label.
+fn is_namespace(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    name.len() <= 63 && name.chars().all(legal) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 fn module_flags() -> String {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     Defaults, FlinkConfig,
     defaults::{LOG4J_FILE, LOGBACK_FILE},
-    options,
+    invalid_values, options, unknown_keys,
 };
 
 const YAML_FILE: &str = "config.yaml";
@@ -46,7 +46,8 @@ impl Sources {
 pub struct Loaded {
     /// The defaults.
     pub defaults: Defaults,
-    /// Lines that say nothing, each with its file and line, to be logged as warnings.
+    /// To be logged as warnings: lines that say nothing, each with its file and line, options that do not exist,
+    /// and values that cannot be read.
     pub warnings: Vec<String>,
 }
 
@@ -93,6 +94,10 @@ pub fn load(sources: &Sources) -> Result<Loaded, LoadError> {
         let watched = FlinkConfig::from_iter([(options::WATCHED_NAMESPACES.key, namespaces)]);
         defaults = defaults.with_config(&watched);
     }
+    let config = defaults.operator();
+    warnings.extend(unknown_keys(config).iter().map(ToString::to_string));
+    let unreadable = invalid_values(config);
+    warnings.extend(unreadable.iter().map(ToString::to_string));
     Ok(Loaded { defaults, warnings })
 }
 
