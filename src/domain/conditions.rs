@@ -4,7 +4,8 @@
 //! The rule: a transition time changes only with the status of its condition.
 
 use flink_crds::{
-    AutoscalerStatus, FlinkDeploymentStatus, JobManagerDeploymentStatus as Jm, JobState, LifecycleState,
+    AutoscalerStatus, FlinkDeploymentStatus, JobManagerDeploymentStatus as Jm, JobState,
+    LifecycleState,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

@@ -461,7 +461,11 @@ impl From<&flink_scaler::SettingsError> for Violation {
             } => (key.as_str(), format!("'{value}' is not {expected}")),
             Range { key, value, remedy } => (*key, format!("{value} {remedy}")),
         };
-        Self::new(own(key), message, "Until then the autoscaler does as before.")
+        Self::new(
+            own(key),
+            message,
+            "Until then the autoscaler does as before.",
+        )
     }
 }
 

@@ -15,7 +15,7 @@ use flink_operator::config::listeners::{LISTENERS, listeners};
 use flink_operator::listen::http::HttpListener;
 use flink_operator::listen::{Attached, Running};
 use flink_operator::telemetry::Metrics;
-use flink_operator::telemetry::metrics::Identity;
+use flink_operator::telemetry::metrics::{Identity, Switches};
 use futures::FutureExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
@@ -98,7 +98,7 @@ fn running(port: u16, parameters: &[(&str, &str)]) -> (Running, Metrics) {
         .chain(parameters)
         .map(|(key, value)| (format!("{LISTENERS}audit.{key}"), (*value).to_owned()))
         .collect();
-    let metrics = Metrics::new(&Identity::default()).unwrap();
+    let metrics = Metrics::new(&Identity::default(), Switches::default()).unwrap();
     let never = futures::future::pending().boxed().shared();
     let settings = listeners(&config).unwrap().remove(0);
     let listener = HttpListener::new(settings, Clock::system(), metrics.clone(), never).unwrap();
@@ -287,7 +287,7 @@ async fn a_file_that_cannot_be_used_is_an_error_at_start_that_names_the_key() {
         .iter()
         .map(|(key, value)| (format!("{LISTENERS}audit.{key}"), (*value).to_owned()))
         .collect();
-        let metrics = Metrics::new(&Identity::default()).unwrap();
+        let metrics = Metrics::new(&Identity::default(), Switches::default()).unwrap();
         let never = futures::future::pending().boxed().shared();
         let settings = listeners(&config).unwrap().remove(0);
         let made = HttpListener::new(settings, Clock::system(), metrics, never);
