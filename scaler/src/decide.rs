@@ -8,6 +8,7 @@ mod back;
 mod bounds;
 mod effect;
 mod limits;
+mod overload;
 mod quota;
 mod vertex;
 
@@ -291,6 +292,9 @@ impl Context<'_> {
     fn acted(&self, mut verdict: Verdict, reason: Reason, mut blocked_by: Vec<Block>) -> Verdict {
         let hosts = self.situation.task_managers.as_ref();
         blocked_by.extend(quota::apply(self.settings, hosts, &mut verdict.vertices));
+        if self.relieves(&mut verdict.vertices) {
+            blocked_by.retain(|block| !matches!(block, Block::CheckpointsFailing(_)));
+        }
         let wanted = verdict.recommended();
         let requested =
             |(id, n): (&VertexId, &u32)| self.situation.applied_overrides.get(id) == Some(n);

@@ -20,6 +20,13 @@ pub enum CheckpointHealth {
     Disabled,
     /// They fail; the text says since when or how often.
     Failing(String),
+    /// None completes in time, for no other reason that Flink gives: what comes is too much for it, perhaps.
+    Overdue {
+        /// When the newest completed or, if none has, the job started.
+        since: Timestamp,
+        /// Since when, as a text.
+        why: String,
+    },
     /// It could not be read; the text says why.
     Unknown(String),
 }

@@ -17,6 +17,9 @@ const INTERVALS: i32 = 3;
 /// But not before, however short the interval.
 const AT_LEAST: SignedDuration = SignedDuration::from_mins(1);
 
+/// What Flink says of a checkpoint that took too long, whatever the cause.
+const EXPIRED: &str = "expired before completing";
+
 /// How far back failures of the job count.
 const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
@@ -54,7 +57,7 @@ impl Rhythm {
 }
 
 /// How the checkpoints of a job that runs `since` are doing: they fail as long as the newest that ended is a
-/// failed one, and do not complete if there is none for several intervals.
+/// failed one, and are overdue if there is none for several intervals or it failed for taking too long.
 pub fn of(
     read: Result<Option<CheckpointStatistics>, RestError>,
     rhythm: &Rhythm,
@@ -70,7 +73,14 @@ pub fn of(
     match &statistics.failed {
         Some(failed) if good.is_none_or(|good| failed.id > good.id) => {
             let why = failed.failure.as_deref().unwrap_or("Flink gives no cause");
-            CheckpointHealth::Failing(format!("checkpoint {}: {why}", failed.id))
+            let text = format!("checkpoint {}: {why}", failed.id);
+            match since
+                .max(good.and_then(ended))
+                .filter(|_| why.contains(EXPIRED))
+            {
+                Some(since) => CheckpointHealth::Overdue { since, why: text },
+                None => CheckpointHealth::Failing(text),
+            }
         }
         _ => overdue(good, rhythm, (since, now)),
     }
@@ -84,8 +94,8 @@ fn overdue(
     let lasted = newest.map_or(SignedDuration::ZERO, |newest| {
         SignedDuration::from_millis(newest.duration_ms.max(0))
     });
-    let ended = newest.and_then(|newest| Timestamp::from_millisecond(newest.acknowledged_ms).ok());
-    let (Some(patience), Some(from)) = (rhythm.patience(lasted), since.max(ended)) else {
+    let (Some(patience), Some(from)) = (rhythm.patience(lasted), since.max(newest.and_then(ended)))
+    else {
         return CheckpointHealth::Ok;
     };
     let waited = now.duration_since(from);
@@ -93,10 +103,18 @@ fn overdue(
         return CheckpointHealth::Ok;
     }
     let every = rhythm.interval.unwrap_or_default().as_secs_f64();
-    CheckpointHealth::Failing(format!(
-        "none has completed for {} min, though one is due every {every} s",
-        waited.as_mins()
-    ))
+    CheckpointHealth::Overdue {
+        since: from,
+        why: format!(
+            "none has completed for {} min, though one is due every {every} s",
+            waited.as_mins()
+        ),
+    }
+}
+
+/// When a checkpoint was complete.
+fn ended(checkpoint: &Checkpoint) -> Option<Timestamp> {
+    Timestamp::from_millisecond(checkpoint.acknowledged_ms).ok()
 }
 
 /// Whether a savepoint is being written, which a rescale would abort.
@@ -169,23 +187,24 @@ mod tests {
     }
 
     #[test]
-    fn checkpoints_that_do_not_complete_for_three_intervals_are_failing() {
-        let failing = |health| matches!(health, CheckpointHealth::Failing(_));
+    fn checkpoints_that_do_not_complete_for_three_intervals_are_overdue() {
+        let overdue = |health| matches!(health, CheckpointHealth::Overdue { .. });
         // Three times a minute and five seconds.
-        assert!(!failing(health(Some(checkpoint(7, -195)), "1 min", -9000)));
-        assert!(failing(health(Some(checkpoint(7, -196)), "1 min", -9000)));
+        assert!(!overdue(health(Some(checkpoint(7, -195)), "1 min", -9000)));
+        assert!(overdue(health(Some(checkpoint(7, -196)), "1 min", -9000)));
         // Since the job runs, if none ever did.
-        assert!(!failing(health(None, "1 min", -180)));
-        assert!(failing(health(None, "1 min", -181)));
+        assert!(!overdue(health(None, "1 min", -180)));
+        assert!(overdue(health(None, "1 min", -181)));
         // Not within a minute, however often one is due.
-        assert!(!failing(health(None, "1 s", -60)));
+        assert!(!overdue(health(None, "1 s", -60)));
         // Where the configuration does not say how often, nothing is due.
-        assert!(!failing(health(None, "0 s", -9000)));
+        assert!(!overdue(health(None, "0 s", -9000)));
         assert_eq!(
             health(Some(checkpoint(7, -660)), "1 min", -9000),
-            CheckpointHealth::Failing(
-                "none has completed for 11 min, though one is due every 60 s".to_owned()
-            )
+            CheckpointHealth::Overdue {
+                since: at(-660),
+                why: "none has completed for 11 min, though one is due every 60 s".to_owned()
+            }
         );
     }
 

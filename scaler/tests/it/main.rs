@@ -13,6 +13,7 @@ mod backtest;
 mod guards;
 mod memory;
 mod nexmark;
+mod overload;
 mod properties;
 mod quota;
 mod rest;
