@@ -115,18 +115,38 @@ pub fn factor(aimed_at: Capacity, capacity: Capacity) -> Option<Ratio> {
 
 impl Evaluated {
     /// What this vertex needs, if its target rate is known. Where that clearly rises, a rescale is due if it will be
-    /// by the time one could be done and looked at, and then it serves for the next while.
+    /// by the time one could be done and looked at, and then it serves for the next while. What earlier days say will come
+    /// counts as if it were there.
     pub fn need(
         &self,
         settings: &Settings,
         backlog: bool,
         restart: SignedDuration,
     ) -> Option<Need> {
+        self.need_beside(self.forecast, (settings, backlog, restart))
+    }
+
+    /// The same without what earlier days say.
+    pub fn need_now(
+        &self,
+        settings: &Settings,
+        backlog: bool,
+        restart: SignedDuration,
+    ) -> Option<Need> {
+        self.need_beside(None, (settings, backlog, restart))
+    }
+
+    fn need_beside(
+        &self,
+        forecast: Option<Rate>,
+        (settings, backlog, restart): (&Settings, bool, SignedDuration),
+    ) -> Option<Need> {
         let at = |seconds: f64| {
             let grown =
                 Ratio::new(seconds).map_or(Rate::ZERO, |seconds| self.rising.times(seconds));
             let rate = self.target_rate?;
             let rate = rate.plus(grown.min(rate.times(most_ahead())));
+            let rate = forecast.map_or(rate, |forecast| forecast.max(rate));
             Some(need(settings, rate, self.catch_up, backlog, restart))
         };
         let soon = at(AHEAD_AT_LEAST + restart.as_secs_f64())?;

@@ -26,6 +26,7 @@ use crate::{
     history::{Change, History, Outcome, Scaling, Watch},
     reason::{Block, Missing, Reason, VertexReason},
     schedule::Agenda,
+    season::{SOURCES, Seasons},
     settings::{Mode, Part, Profile, Settings},
     topology::{JobGraph, Topology, VertexId},
     tracking::{self, signed},
@@ -130,7 +131,7 @@ impl Context<'_> {
                     self.settings,
                     self.topology,
                     window,
-                    &self.history.curves,
+                    self.history,
                     (stable, now),
                 );
                 if let adaptive::Evidence::Thin {
@@ -167,6 +168,7 @@ impl Context<'_> {
         }
         let mut delayed = self.history.delayed.clone();
         let curves = self.learned(evaluation);
+        let seasons = self.seen(evaluation);
         let growths: Vec<Growth> = self
             .topology
             .vertices()
@@ -208,6 +210,7 @@ impl Context<'_> {
             let history = History {
                 delayed,
                 curves,
+                seasons,
                 ..self.history.clone()
             };
             let held = Verdict {
@@ -227,6 +230,7 @@ impl Context<'_> {
         let history = History {
             delayed,
             curves,
+            seasons,
             ..self.history.clone()
         };
         let verdict = Verdict {
@@ -286,6 +290,25 @@ impl Context<'_> {
             }
         }
         curves
+    }
+
+    /// What came to the sources so far, with what comes now.
+    fn seen(&self, evaluation: &Evaluation) -> Seasons {
+        let mut seasons = self.history.seasons.clone();
+        if !self.settings.uses(Part::Forecast) {
+            return seasons;
+        }
+        let is_source = |id: &VertexId| self.topology.find(id).is_some_and(|v| v.inputs.is_empty());
+        seasons.retain(|id, _| is_source(id));
+        for (vertex, evaluated) in self.topology.vertices().iter().zip(&evaluation.vertices) {
+            let room = seasons.len() < SOURCES || seasons.contains_key(&vertex.id);
+            let source = vertex.inputs.is_empty() && !vertex.finished;
+            if let Some(rate) = evaluated.target_rate.filter(|_| source && room) {
+                let season = seasons.entry(vertex.id.clone()).or_default();
+                season.observe(self.situation.now, rate);
+            }
+        }
+        seasons
     }
 
     /// What follows when something should change: advice, a veto, or the rescale.

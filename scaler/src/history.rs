@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{curve::Curves, topology::VertexId, units::Rate};
+use crate::{curve::Curves, season::Seasons, topology::VertexId, units::Rate};
 
 /// What failed is remembered for so long.
 const FAILED: SignedDuration = SignedDuration::from_hours(24);
@@ -24,6 +24,8 @@ pub struct History {
     pub curves: Curves,
     /// Rescales that were taken back, oldest first.
     pub failed: Vec<Failed>,
+    /// What comes to sources hour by hour.
+    pub seasons: Seasons,
 }
 
 /// One rescale.
@@ -110,6 +112,7 @@ impl History {
             && self.delayed.is_empty()
             && self.curves.is_empty()
             && self.failed.is_empty()
+            && self.seasons.is_empty()
     }
 
     /// The last rescale.

@@ -27,6 +27,7 @@ pub mod report;
 pub mod sample;
 pub mod scalability;
 pub mod schedule;
+pub mod season;
 pub mod settings;
 pub mod simulate;
 pub mod store;

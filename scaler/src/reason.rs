@@ -442,6 +442,11 @@ pub enum VertexReason {
     Overutilized,
     /// It could keep up, but not work off what waits in the time set.
     Backlog,
+    /// At this hour of earlier days more came than it can carry.
+    Forecast {
+        /// What is expected.
+        rate: Rate,
+    },
     /// Its source is held back, so the demand is not known in full; this is a step towards it.
     DemandUnknown,
     /// Less would do.
@@ -505,6 +510,10 @@ impl fmt::Display for VertexReason {
                 f.write_str("more comes in than it carries at the utilization allowed")
             }
             Self::Backlog => f.write_str("too slow to work off what waits in the time set"),
+            Self::Forecast { rate } => write!(
+                f,
+                "{rate} records/s are expected shortly, as at this hour of earlier days"
+            ),
             Self::DemandUnknown => f.write_str(
                 "its source is held back, demand is not known in full; a step towards it",
             ),

@@ -214,7 +214,7 @@ fn evaluate(known: &Known<'_>, topology: &Topology<'_>, now: Timestamp) -> Evalu
                 known.settings,
                 topology,
                 known.window,
-                &known.history.curves,
+                known.history,
                 (stable, now),
             )
             .0

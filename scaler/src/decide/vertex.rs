@@ -287,6 +287,7 @@ impl Subject<'_> {
             .target_rate
             .and_then(steady)
             .map(Capacity::Limited);
+        let foreseen = self.foreseen(capacity).filter(|_| place == Place::Below);
         let reason = match place {
             Place::Inside => VertexReason::AlongWithOthers,
             // Not enough to begin a rescale, but to be part of one.
@@ -296,6 +297,9 @@ impl Subject<'_> {
                 None => VertexReason::Overutilized,
             },
             _ if self.evaluated.demand_unknown => VertexReason::DemandUnknown,
+            _ if foreseen.is_some() => VertexReason::Forecast {
+                rate: foreseen.unwrap_or(Rate::ZERO),
+            },
             _ if carries.is_some_and(|carries| capacity >= carries) && capacity < need.scale_up => {
                 VertexReason::Backlog
             }
@@ -306,6 +310,14 @@ impl Subject<'_> {
             reason,
             outside_band: place == Place::Below,
         }
+    }
+
+    /// What earlier days say will come, if without that nothing would be done.
+    fn foreseen(&self, capacity: Capacity) -> Option<Rate> {
+        let forecast = self.evaluated.forecast?;
+        let (settings, restart) = (self.settings(), self.context.restart);
+        let now = self.evaluated.need_now(settings, self.backlog, restart)?;
+        (capacity >= now.scale_up).then_some(forecast)
     }
 
     fn down(

@@ -12,6 +12,7 @@
 //! So a load that jumps to four times is answered within a minute with a window of 15, while one that
 //! wobbles is watched for longer. Tests are in `tests/it/simulation.rs` and `tests/it/weaknesses/`.
 
+mod ahead;
 mod demand;
 mod readings;
 
@@ -21,6 +22,7 @@ use super::{Evaluated, Evaluation, flow};
 use crate::{
     curve::{Curves, TELLING},
     estimate::{Interval, Means, Series, Trend, means, newest_level, relative_half_width, trend},
+    history::History,
     reason::Missing,
     settings::{BusyTime, Part, Settings},
     topology::Topology,
@@ -28,6 +30,7 @@ use crate::{
     units::{Capacity, Rate, Ratio},
     window::Window,
 };
+use ahead::expected;
 use demand::{Demand, demand_in, flow_of};
 use readings::Readings;
 
@@ -89,7 +92,7 @@ pub fn evaluate(
     settings: &Settings,
     topology: &Topology<'_>,
     window: &Window,
-    curves: &Curves,
+    history: &History,
     (stable, now): (Timestamp, Timestamp),
 ) -> (Evaluation, Evidence) {
     let Readings {
@@ -117,7 +120,8 @@ pub fn evaluate(
         topology,
         means: all.iter().map(Series::means).collect(),
         series: &all,
-        curves,
+        curves: &history.curves,
+        expected: expected(settings, topology, history, now),
         confidence: evidence.confidence(),
     };
     (job.evaluated(&partitions), evidence)
@@ -206,6 +210,8 @@ struct Job<'a> {
     /// The means of each series.
     means: Vec<Means>,
     curves: &'a Curves,
+    /// What earlier days say of each source.
+    expected: Vec<Option<Rate>>,
     confidence: f64,
 }
 
@@ -240,6 +246,7 @@ impl Job<'_> {
         };
         let targets = ratios.carry(&of(|demand| demand.rate));
         let rising = ratios.carry(&of(|demand| Some(demand.rising)));
+        let forecasts = self.forecasts(&ratios, &of(|demand| demand.rate));
         let catch_ups = ratios.carry(&of(|demand| Some(demand.catch_up)));
         let doubts: Vec<Ratio> = demands
             .iter()
@@ -269,6 +276,7 @@ impl Job<'_> {
                 Evaluated {
                     target_rate: get(&targets),
                     rising: get(&rising).unwrap_or(Rate::ZERO),
+                    forecast: forecasts.get(position).copied().flatten(),
                     warming: self.warming(&means, series),
                     catch_up: get(&catch_ups).unwrap_or(Rate::ZERO),
                     capacity,

@@ -20,6 +20,8 @@ pub struct Evaluated {
     pub target_rate: Option<Rate>,
     /// By how much that grows in a second, where it clearly does, in records/s.
     pub rising: Rate,
+    /// What is expected to come within the next minutes, where the same hour of earlier days says so and it is more.
+    pub forecast: Option<Rate>,
     /// Whether it becomes faster by itself, as after a start with cold caches.
     pub warming: bool,
     /// What comes in on top of that to work off what waits in the time set.
@@ -60,6 +62,7 @@ impl Evaluated {
         Self {
             target_rate: None,
             rising: Rate::ZERO,
+            forecast: None,
             warming: false,
             catch_up: Rate::ZERO,
             capacity: None,

@@ -9,6 +9,7 @@ impl VertexReason {
             Self::Stable => "Stable",
             Self::Overutilized => "Overutilized",
             Self::Backlog => "Backlog",
+            Self::Forecast { .. } => "Forecast",
             Self::DemandUnknown => "DemandUnknown",
             Self::Underutilized => "Underutilized",
             Self::AlongWithOthers => "AlongWithOthers",

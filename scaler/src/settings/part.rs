@@ -9,6 +9,8 @@ pub enum Part {
     Change,
     /// Following the slope of a load that rises or falls.
     Trend,
+    /// Expecting again what came at this hour before.
+    Forecast,
     /// Learning how capacity grows with subtasks.
     Curve,
     /// Seeing which vertex the others wait for though it is not busy.
@@ -31,10 +33,11 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Early,
         Self::Change,
         Self::Trend,
+        Self::Forecast,
         Self::Curve,
         Self::Waiting,
         Self::HotKey,
@@ -52,6 +55,7 @@ impl Part {
             Self::Early => "early",
             Self::Change => "change",
             Self::Trend => "trend",
+            Self::Forecast => "forecast",
             Self::Curve => "curve",
             Self::Waiting => "waiting",
             Self::HotKey => "hot-key",

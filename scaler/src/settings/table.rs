@@ -181,7 +181,7 @@ macro_rules! settings {
 
 settings! {
     adaptive_without: Vec<String>, "adaptive.without" = "",
-        "Parts of profile `adaptive` to leave out, `;` between them: early, change, trend, curve, waiting, hot-key, warm-up, bottleneck, break-even, slots, roll-back, second-try. For finding out what a decision is due to.";
+        "Parts of profile `adaptive` to leave out, `;` between them: early, change, trend, forecast, curve, waiting, hot-key, warm-up, bottleneck, break-even, slots, roll-back, second-try. For finding out what a decision is due to.";
     backlog_lag_threshold: Duration, "backlog-processing.lag-threshold" = "5 min",
         "While more than this time's records wait in front of a source, nothing is scaled down and only what cannot keep up is scaled up.";
     catch_up_duration: Duration, "catch-up.duration" = "30 min",

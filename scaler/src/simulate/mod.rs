@@ -9,7 +9,7 @@
 //! The rule: deterministic. The same model gives the same readings. The driver that lets the scaler act
 //! on it is [`run`]; tests are in `tests/it/simulation.rs`.
 
-mod chance;
+pub(crate) mod chance;
 mod delay;
 mod load;
 mod meters;

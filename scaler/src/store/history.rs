@@ -9,6 +9,7 @@ use super::{Ignored, Restored};
 use crate::{
     curve::{Curve, Point},
     history::{Change, Delayed, Failed, Flow, History, Outcome, Recommendation, Scaling, Watch},
+    season::Season,
     topology::VertexId,
     units::{Rate, Ratio},
 };
@@ -32,6 +33,16 @@ struct StoredHistory {
     curves: BTreeMap<String, StoredCurve>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     failed: Vec<StoredFailed>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    seasons: BTreeMap<String, StoredSeason>,
+}
+
+/// Hours are rates of five digits, which is more than they are sure to.
+#[derive(Serialize, Deserialize)]
+struct StoredSeason {
+    newest: i64,
+    looks: u32,
+    hours: Vec<Option<f64>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,6 +138,11 @@ pub fn history_to_json(history: &History) -> String {
             .map(|(id, curve)| (id.to_string(), store_curve(curve)))
             .collect(),
         failed: history.failed.iter().map(store_failed).collect(),
+        seasons: history
+            .seasons
+            .iter()
+            .map(|(id, season)| (id.to_string(), store_season(season)))
+            .collect(),
     };
     // Maps with text keys and finite numbers always serialize.
     serde_json::to_string(&stored).unwrap_or_default()
@@ -169,6 +185,15 @@ pub fn history_from_json(text: &str) -> Restored<History> {
             Err(reason) => restored.ignored.push(reason),
         }
     }
+    for (id, season) in stored.seasons {
+        match vertex(&id) {
+            Ok(id) => {
+                let season = Season::restored(season.newest, season.looks, season.hours);
+                restored.value.seasons.insert(id, season);
+            }
+            Err(reason) => restored.ignored.push(reason),
+        }
+    }
     for failed in stored.failed {
         match restore_failed(failed) {
             Ok(failed) => restored.value.failed.push(failed),
@@ -176,6 +201,16 @@ pub fn history_from_json(text: &str) -> Restored<History> {
         }
     }
     restored
+}
+
+fn store_season(season: &Season) -> StoredSeason {
+    let (newest, looks, hours) = season.stored();
+    let short = |rate: f64| format!("{rate:.4e}").parse().unwrap_or(rate);
+    StoredSeason {
+        newest,
+        looks,
+        hours: hours.map(|rate| rate.map(short)).collect(),
+    }
 }
 
 fn store_failed(failed: &Failed) -> StoredFailed {
@@ -419,6 +454,10 @@ mod tests {
                 vertices: BTreeMap::from([(VertexId::new("a").unwrap(), (2, 5))]),
                 why: "the sources read less".to_owned(),
             }],
+            seasons: BTreeMap::from([(
+                VertexId::new("a").unwrap(),
+                Season::restored(500_000, 3, vec![Some(1234.5), None, Some(0.0)]),
+            )]),
         }
     }
 
@@ -442,6 +481,28 @@ mod tests {
         let restored = history_from_json(&history_to_json(&history()));
         assert_eq!(restored.value, history());
         assert_eq!(restored.ignored, []);
+    }
+
+    #[test]
+    fn hours_of_all_sources_take_some_kilobytes_and_absurd_ones_are_unknown() {
+        let mut history = History::default();
+        for source in 0..16 {
+            let mut season = Season::default();
+            for hour in 0..1000_u32 {
+                let rate = Rate::new(f64::from(hour).mul_add(1234.567_89, 1.0 / 3.0)).unwrap();
+                season.observe(at(i64::from(hour) * 3600), rate);
+            }
+            let id = VertexId::new(format!("{source:032x}")).unwrap();
+            history.seasons.insert(id, season);
+        }
+        let bytes = history_to_json(&history).len();
+        assert!(bytes < 50_000, "{bytes}");
+        let text = r#"{"version":1,"seasons":{"a":{"newest":7,"looks":1,"hours":[-5.0,3.0]}}}"#;
+        let known = Season::restored(7, 1, vec![None, Some(3.0)]);
+        assert_eq!(
+            history_from_json(text).value.seasons.into_values().next(),
+            Some(known)
+        );
     }
 
     #[test]

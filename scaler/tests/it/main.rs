@@ -10,6 +10,7 @@
 mod support;
 
 mod backtest;
+mod forecast;
 mod guards;
 mod memory;
 mod nexmark;
