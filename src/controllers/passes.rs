@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
-use kube::runtime::controller::{Action, Config, applier};
+use kube::runtime::controller::{Action, Config, Error, applier};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::utils::StreamBackoff;
 use kube::runtime::watcher::Event;
@@ -95,7 +95,7 @@ pub fn run<K: Managed>(
         .inspect_ok(move |object| counted.metrics.wanted(&named::<K>(object), Instant::now()));
     let queue = StreamBackoff::new(all, watcher::DefaultBackoff::default())
         .take_until(watches.stop.clone());
-    let known = store.clone();
+    let (known, counted) = (store.clone(), context.clone());
     applier(
         move |object, context| Box::pin(unbroken(object, known.clone(), context)),
         on_error::<K>,
@@ -104,10 +104,19 @@ pub fn run<K: Managed>(
         queue,
         Config::default().concurrency(scope.concurrency),
     )
-    .for_each(|outcome| async move {
+    .for_each(move |outcome| {
         if let Err(error) = outcome {
+            if let Error::ObjectNotFound(gone) = &error {
+                // Gone since, or none of ours: it does not wait for a pass.
+                counted.forget(&metrics::Resource::new(
+                    K::TYPE,
+                    gone.namespace.as_deref().unwrap_or_default(),
+                    &gone.name,
+                ));
+            }
             tracing::debug!(error = %Chain(&error), "controller");
         }
+        ready(())
     })
 }
 
@@ -156,14 +165,23 @@ async fn unbroken<K: Managed>(
     known: Store<Guarded<K>>,
     context: Arc<Context>,
 ) -> Result<Action, act::Error> {
-    let named = resource::<K>(&*object);
+    let (named, started) = (resource::<K>(&*object), Instant::now());
     let task = reconcile::<K>(Arc::clone(&object), Arc::clone(&context));
     let outcome = tokio::spawn(task.in_current_span()).await;
+    let outcome = outcome.unwrap_or_else(|_| {
+        let error = act::Error::Crashed;
+        let how = Outcome::Failed(error.category());
+        context
+            .metrics
+            .observe_reconcile(K::TYPE, how, started.elapsed());
+        context.metrics.ended(&named);
+        Err(error)
+    });
     if known.get(&ObjectRef::from_obj(&*object)).is_none() {
         // It was deleted during the pass, which has counted it once more.
         context.forget(&named);
     }
-    outcome.unwrap_or(Err(act::Error::Crashed))
+    outcome
 }
 
 /// Objects of a kind, in one namespace or in all.
