@@ -172,6 +172,23 @@ async fn passes_waits_and_their_outcomes_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_size_of_the_state_of_a_running_job_is_exported() {
+    let process = Process::start(Claim::alone).await;
+    let mut object = application();
+    object["spec"]["flinkConfiguration"] = json!({
+        "execution.checkpointing.interval": "10s",
+        "execution.checkpointing.dir": "file:///checkpoints",
+    });
+    process.world.api.create(object).unwrap();
+    let size = "flink_k8soperator_namespace_ResourceUsage_StateSize";
+    process
+        .until("a size", |process| {
+            process.value(size, "").is_some_and(|size| size > 0.0)
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_of_the_job_manager_is_followed_at_once() {
     let process = Process::start(Claim::alone).await;
     process.create("job");
@@ -192,12 +209,37 @@ async fn a_change_of_the_job_manager_is_followed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_does_not_exist_does_not_wait_for_a_pass() {
+    let process = Process::start(Claim::alone).await;
+    let orphan = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": "orphan", "namespace": "default", "labels": { "component": "jobmanager" },
+            "ownerReferences": [{
+                "apiVersion": "flink.apache.org/v1beta1", "kind": "FlinkDeployment", "name": "nobody", "uid": "0",
+            }],
+        },
+        "spec": { "selector": {}, "template": { "spec": { "containers": [] } } },
+    });
+    process.world.api.create(orphan).unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let kind = r#"resourcetype="FlinkDeployment""#;
+    assert_eq!(process.value("flink_operator_queue_depth", kind), Some(0.0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replica_that_does_not_lead_exports_no_resources_and_asks_flink_nothing() {
     let process = Process::start(Claim::contested).await;
     process.create("job");
     tokio::time::sleep(Duration::from_mins(5)).await;
     assert!(!process.names("resourcename=\"job\""));
     assert!(!process.names("flink_operator_reconciles_total"));
+    let longest = process.value(
+        "flink_operator_queue_longest_wait_seconds",
+        "FlinkDeployment",
+    );
+    assert!(longest.is_some_and(|longest| longest < 5.0), "{longest:?}");
     let asked = process.world.api.audit();
     assert_eq!(asked.writes().len(), 0);
     assert_eq!(asked.count("get", "services/proxy"), 0);

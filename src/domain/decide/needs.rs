@@ -62,6 +62,10 @@ pub fn needs(desired: &Desired, status: &FlinkDeploymentStatus) -> Needs {
     {
         needs.insert(Need::Checkpoints);
     }
+    if running && !changing {
+        // The size of its state is told.
+        needs.insert(Need::Checkpoints);
+    }
     if running && (kind == Some(PendingKind::Rescale) || change == SpecChange::Scale) {
         needs.insert(Need::Vertices);
     }

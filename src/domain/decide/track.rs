@@ -36,6 +36,7 @@ pub fn fold(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         ended(draft, observed);
     }
     cluster_info(draft, desired, observed);
+    state_size(draft, observed);
     if at_rest && !suspended {
         stable(draft, recorded.job().is_some());
         heal(draft, recorded.job().is_some());
@@ -210,6 +211,29 @@ fn cluster_info(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     }
 }
 
+/// The size of the newest checkpoint, which differs a little each time: what is told is right to a tenth, or to a
+/// mebibyte, so that a job at rest does not have its status written for it.
+fn state_size(draft: &mut Draft, observed: &Observed) {
+    let Some(info) = &mut draft.status.cluster_info else {
+        return;
+    };
+    let seen = observed.checkpoints.seen();
+    let Some(size) = seen.and_then(|checkpoints| checkpoints.state_size) else {
+        return;
+    };
+    let told = info
+        .get("state-size")
+        .and_then(|text| text.parse::<i64>().ok());
+    if !told.is_some_and(|told| is_near(told, size)) {
+        info.insert("state-size".to_owned(), size.to_string());
+    }
+}
+
+fn is_near(told: i64, size: i64) -> bool {
+    const MEBIBYTE: i64 = 1024 * 1024;
+    told.saturating_sub(size).saturating_abs() <= MEBIBYTE.max(told / 10)
+}
+
 /// A running (or duly finished) job proves its spec.
 fn stable(draft: &mut Draft, application: bool) {
     let proven = if application {
@@ -234,5 +258,18 @@ fn heal(draft: &mut Draft, application: bool) {
             ));
     if healthy {
         draft.heal();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_near;
+
+    #[test]
+    fn the_size_of_state_is_told_anew_when_it_is_off_by_a_tenth_and_a_mebibyte() {
+        const MIB: i64 = 1024 * 1024;
+        assert!(is_near(0, MIB) && !is_near(0, MIB + 1));
+        assert!(is_near(100 * MIB, 110 * MIB) && is_near(100 * MIB, 90 * MIB));
+        assert!(!is_near(100 * MIB, 111 * MIB) && !is_near(100 * MIB, 89 * MIB));
     }
 }

@@ -199,7 +199,7 @@ declare! {
     MEMORY = Type::Gauge, "flink_k8soperator_namespace_ResourceUsage_Memory", BY_NAMESPACE,
         "Memory asked for by them, in bytes.";
     STATE_SIZE = Type::Gauge, "flink_k8soperator_namespace_ResourceUsage_StateSize", BY_NAMESPACE,
-        "Size of their latest checkpoints, in bytes.";
+        "Size of their latest checkpoints, in bytes, right to a tenth or a mebibyte each.";
     STATE_TIME = Type::Histogram(STAGES), "flink_k8soperator_namespace_Lifecycle_State_{}_TimeSeconds" for LIFECYCLES, BY_NAMESPACE,
         "Seconds a resource stayed in this lifecycle state, observed when it leaves.";
     TRANSITION_TIME = Type::Histogram(STAGES), "flink_k8soperator_namespace_Lifecycle_Transition_{}_TimeSeconds" for TRANSITIONS, BY_NAMESPACE,
