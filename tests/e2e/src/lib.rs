@@ -18,6 +18,7 @@ mod job;
 mod kubectl;
 mod namespace;
 mod operator;
+mod prometheus;
 mod site;
 mod trace;
 
@@ -26,5 +27,6 @@ pub use job::{Job, manifest};
 pub use kubectl::{Kubectl, example, helm, repository};
 pub use namespace::Namespace;
 pub use operator::{Launch, Operator, free_port};
+pub use prometheus::Prometheus;
 pub use site::{Site, application};
 pub use trace::Trace;

@@ -10,6 +10,7 @@ mod format;
 mod kafka;
 mod life;
 mod listener;
+mod metrics;
 mod session;
 mod snapshots;
 
