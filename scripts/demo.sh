@@ -28,7 +28,8 @@ prepare_own_cluster() {
     cargo build --quiet --locked --release --package flink-operator
     local tool=$CARGO_TARGET_DIR/debug/local-cluster
 
-    if [[ ! -f examples/jobs/target/flink-example-jobs-2.3.jar ]]; then
+    made=examples/jobs/target
+    if [[ ! -f $made/flink-example-jobs-2.3.jar || ! -f $made/sql/flink-sql-gateway.jar ]]; then
         say "package the example job"
         mvn --quiet --batch-mode --file examples/jobs/pom.xml package -DskipTests
     fi
