@@ -274,12 +274,12 @@ pub(super) fn ends(namespace: &Namespace, name: &str) {
 
 /// Id of the job, once it has finished with each record counted once.
 fn finished(namespace: &Namespace, name: &str) -> String {
-    let object = namespace.wait_for("the job to finish", |namespace| {
-        let object = namespace.deployment(name);
-        (object.pointer("/status/jobStatus/state")? == "FINISHED").then_some(object)
-    });
     let job = Job::existing(namespace, name);
-    assert_eq!(job.counter("verify.counted"), Some(10_000));
+    let object = namespace.wait_for("the job to finish with every record", |namespace| {
+        let object = namespace.deployment(name);
+        let finished = object.pointer("/status/jobStatus/state")? == "FINISHED";
+        (finished && job.counter("verify.counted") == Some(10_000)).then_some(object)
+    });
     assert_eq!(job.counter("verify.violations"), Some(0));
     job_id(&object)
 }
