@@ -91,7 +91,7 @@ fn round(namespace: &Namespace, examples: &[Example]) {
 fn examples_of_clusters_do_what_they_say() {
     let namespace = Namespace::new("e2e-examples");
     let _operator = Operator::start(&namespace);
-    let examples: [Example; 8] = [
+    let examples: [Example; 9] = [
         ("basic.yaml", looks::counts),
         ("basic-checkpoint-ha.yaml", looks::survives),
         ("savepoint-upgrade.yaml", looks::has_snapshots),
@@ -100,6 +100,7 @@ fn examples_of_clusters_do_what_they_say() {
         ("ingress.yaml", looks::has_its_ingress),
         ("custom-logging.yaml", looks::logs_its_way),
         ("hpa.yaml", looks::is_measured),
+        ("session.yaml", looks::takes_a_job),
     ];
     for example in examples {
         round(&namespace, &[example]);

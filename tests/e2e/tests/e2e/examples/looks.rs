@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flink_e2e::{Job, Namespace};
+use flink_e2e::{Job, Namespace, example};
 use serde_json::{Value, json};
 
 use super::{STORAGE, path};
@@ -188,6 +188,23 @@ pub(super) fn is_measured(namespace: &Namespace, name: &str) {
             condition["type"] == "ScalingActive" && condition["status"] == "True"
         };
         conditions.iter().any(active).then_some(())
+    });
+}
+
+/// The command of the file's comment brings a job, which runs.
+pub(super) fn takes_a_job(namespace: &Namespace, name: &str) {
+    let command = example("session.yaml")
+        .lines()
+        .find_map(|line| Some(line.split_once("kubectl exec ")?.1.to_owned()))
+        .expect("a command in the comment");
+    let words = command.split_whitespace();
+    namespace.run(&["exec"].into_iter().chain(words).collect::<Vec<_>>());
+    namespace.wait_for("the job to run", |namespace| {
+        let jobs = namespace.flink(name, "/jobs/overview")?;
+        let all = jobs["jobs"].as_array()?;
+        let job = all.first()?;
+        let running = job["state"] == "RUNNING" && job["tasks"]["running"] == job["tasks"]["total"];
+        running.then_some(())
     });
 }
 
