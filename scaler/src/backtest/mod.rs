@@ -6,6 +6,7 @@
 //! `as recorded`, in which the model does what was really done: as far as that one is off, so are the others.
 //! Tests are in `tests/it/backtest.rs`.
 
+mod beside;
 mod course;
 mod model;
 mod recorded;
@@ -13,6 +14,7 @@ mod recorded;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use beside::{Beside, Figure, beside};
 pub use course::{Course, Rescaled};
 pub use model::{Basis, Known};
 
@@ -152,6 +154,11 @@ pub enum Unusable {
     /// There is no load.
     #[error("the recording shows nothing that comes to any source; record while the job has load")]
     NoLoad,
+    /// The model is of another job.
+    #[error(
+        "the model's stage '{0}' is no vertex of the job; stages are called as Flink's vertices are"
+    )]
+    StrangeStage(String),
 }
 
 /// What the policies would have done.

@@ -119,7 +119,7 @@ impl<'a> Past<'a> {
     }
 
     /// How long the job stood still each time, in seconds.
-    fn stands(&self) -> Vec<(f64, f64)> {
+    pub fn stands(&self) -> Vec<(f64, f64)> {
         let pairs = self.runs.iter().zip(self.runs.iter().skip(1));
         pairs
             .filter_map(|(run, next)| {

@@ -125,6 +125,11 @@ impl Job {
         self.parallelism.iter().copied().max().unwrap_or(0)
     }
 
+    /// Whether a rescale was asked for and waits for slots.
+    pub const fn waits_for_slots(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// Records that wait in front of the sources.
     pub fn waiting(&self) -> f64 {
         let sources = self.model.stages.iter().zip(&self.nodes);
@@ -190,6 +195,7 @@ impl Job {
 
     fn restart(&mut self, parallelism: &[u32]) {
         self.asked = None;
+        let reread = self.reread();
         for ((node, stage), subtasks) in self
             .nodes
             .iter_mut()
@@ -197,10 +203,29 @@ impl Job {
             .zip(parallelism)
         {
             node.restart(stage, *subtasks, self.model.replays);
+            if stage.inputs.is_empty() {
+                node.arrive(reread);
+            }
         }
         self.parallelism = parallelism.to_vec();
         self.running_since = None;
         self.up_at = self.seconds() + self.model.restart;
+    }
+
+    /// Records that each source reads again because they lay in buffers that somebody told the size of: a checkpoint
+    /// does not overtake them. The others are part of what the model says is replayed.
+    fn reread(&self) -> f64 {
+        let told =
+            |(stage, _): &(&Stage, &Node)| stage.buffer.is_some() && !stage.inputs.is_empty();
+        let pairs = self.model.stages.iter().zip(&self.nodes).filter(told);
+        let lying: f64 = pairs.map(|(_, node)| node.waiting()).sum();
+        let sources = self
+            .model
+            .stages
+            .iter()
+            .filter(|stage| stage.inputs.is_empty());
+        let sources = u32::try_from(sources.count()).unwrap_or(u32::MAX).max(1);
+        lying / f64::from(sources)
     }
 
     fn tick(&mut self) {

@@ -43,6 +43,10 @@ pub struct Stage {
     /// waits for answers is hardly busy though it can do no more.
     #[serde(default = "one")]
     pub busy_share: f64,
+    /// Records that fit between it and what it reads: small ones by the thousand, and as long as there is room nobody
+    /// notices that it falls behind. Half a second of its capacity if left out.
+    #[serde(default)]
+    pub buffer: Option<f64>,
     /// Records are written every so many seconds only, as by a window.
     #[serde(default)]
     pub fires_every: Option<f64>,
@@ -90,6 +94,7 @@ impl Stage {
             measured: Vec::new(),
             ceiling: None,
             busy_share: 1.0,
+            buffer: None,
             fires_every: None,
             keys: Keys::Even,
             jitter: 0.0,

@@ -8,11 +8,17 @@ use super::{
     meters::{Done, Meters},
 };
 
-/// Buffers between two vertices hold so many seconds of the reader's capacity.
+/// Buffers between two vertices hold so many seconds of the reader's capacity, if nothing is said of them.
 const BUFFER_SECONDS: f64 = 0.5;
 
 /// How much of its deviation a vertex keeps from one second to the next.
 const MEMORY: f64 = 0.9;
+
+/// Records that the buffers of so many subtasks hold.
+fn holds(stage: &Stage, parallelism: u32) -> f64 {
+    let half_a_second = stage.capacity(parallelism) * BUFFER_SECONDS;
+    stage.buffer.unwrap_or(half_a_second).max(1.0)
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -31,6 +37,8 @@ pub(super) struct Node {
     shares: (f64, f64),
     /// Records per second of all subtasks.
     capacity: f64,
+    /// Records that its buffers hold.
+    holds: f64,
 }
 
 impl Node {
@@ -52,6 +60,7 @@ impl Node {
             fired: 0.0,
             shares: stage.shares(stage.parallelism),
             capacity: stage.capacity(stage.parallelism),
+            holds: holds(stage, stage.parallelism),
         }
     }
 
@@ -80,6 +89,7 @@ impl Node {
         self.parallelism = parallelism;
         self.shares = stage.shares(parallelism);
         self.capacity = stage.capacity(parallelism);
+        self.holds = holds(stage, parallelism);
     }
 
     /// A second begins: the pace changes a little, windows may fire.
@@ -100,8 +110,7 @@ impl Node {
 
     /// How much may still be written to it before its buffers are full.
     pub fn room(&self) -> f64 {
-        let holds = (self.capacity * BUFFER_SECONDS).max(1.0);
-        (holds - self.waiting()).max(0.0)
+        (self.holds - self.waiting()).max(0.0)
     }
 
     /// One tick, with so much room behind it. What it wrote, to each reader, is `written` of what it did.

@@ -11,6 +11,7 @@ mod support;
 
 mod backtest;
 mod forecast;
+mod beside;
 mod guards;
 mod memory;
 mod nexmark;

@@ -6,13 +6,13 @@ use flink_scaler::{
     Action, Limit, Reason, Settings, ShipStrategy, VertexReason,
     settings::{Mode, Profile},
     simulate::{
-        Load, Model, Stage,
+        Job, Load, Model, Stage,
         run::{Rescale, Run},
     },
 };
 use jiff::SignedDuration;
 
-use crate::support::{at, of, short};
+use crate::support::{at, id, of, short};
 
 /// A source with 8 partitions that costs next to nothing, a map of 1 ms and a keyed stage of 2 ms a record.
 fn pipeline(load: Load) -> Model {
@@ -297,4 +297,22 @@ fn the_model_counts_as_flink_does() {
         "{}",
         run.job.waiting()
     );
+}
+
+#[test]
+fn what_fits_into_buffers_does_not_wait_outside_until_they_are_full_and_is_read_again_after_a_restart()
+ {
+    let mut model = pipeline(Load::constant(900.0));
+    model.stages[2].buffer = Some(4000.0);
+    model.replays = 0.0;
+    let mut job = Job::new(model, at(0));
+    // The keyed stage does 500/s, so that 400/s pile up.
+    job.pass(SignedDuration::from_secs(9));
+    assert!(job.waiting() < 100.0, "{}", job.waiting());
+    job.pass(SignedDuration::from_secs(11));
+    let waits = job.waiting();
+    assert!((3000.0..5000.0).contains(&waits), "{waits}");
+    job.rescale(&BTreeMap::from([(id("keyed"), 2)]));
+    let reread = job.waiting() - waits;
+    assert!((3900.0..5000.0).contains(&reread), "{reread}");
 }
