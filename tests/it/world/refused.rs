@@ -1,9 +1,9 @@
-//! A job whose TaskManagers die of the memory that was tuned for them.
+//! A job whose TaskManagers die of the memory that was tuned for them: a story of `stories.rs`.
 
 use flink_sim::flink::Profile;
 
 use super::Stage;
-use super::stories::{Story, dies_after_any_write, tunes};
+use super::stories::tunes;
 
 /// What a TaskManager has by the spec, and needs.
 const SPEC: u64 = 1 << 30;
@@ -30,9 +30,4 @@ pub(super) async fn story(stage: &mut Stage) {
     );
     let running = stage.world.flink().parallelism(&stage.key);
     assert!(running.values().any(|n| *n == 4), "{running:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn memory_that_is_given_back_survives_a_death_after_any_write() {
-    dies_after_any_write(Story::Refused).await;
 }

@@ -12,7 +12,7 @@ use super::{Stage, manifest, refused, snapshots};
 
 /// What a person does, and what comes of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Story {
+enum Story {
     /// Upgraded in both stateful ways, suspended, resumed, deleted.
     Stateful,
     /// Upgraded without state, and started anew from a given savepoint.
@@ -342,7 +342,7 @@ async fn stories_with_faults_on_every_call_and_deaths_between_passes() {
 }
 
 /// The process dies right after a write, whichever it is: in the end nothing is different.
-pub(super) async fn dies_after_any_write(story: Story) {
+async fn dies_after_any_write(story: Story) {
     let mut undisturbed = Stage::new(1, FaultPlan::NONE, Lifeline::endless());
     story.play(&mut undisturbed).await;
     let expected = footprint(&undisturbed);
