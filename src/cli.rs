@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod backtest;
+pub mod compare;
 pub mod explain;
 pub mod recording;
 pub mod stored;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use crate::operator::Operator;
 use crate::run::RunArgs;
 use backtest::BacktestArgs;
+use compare::{CompareArgs, Comparison};
 use explain::Explanation;
 use stored::Target;
 use whatif::WhatIf;
@@ -42,6 +44,8 @@ enum Command {
     WhatIf(WhatIfArgs),
     /// Say what the autoscaler would have done with a job of the past, beside what really happened.
     Backtest(BacktestArgs),
+    /// Show what a model of a job in the simulator has in common with the job itself.
+    Compare(CompareArgs),
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +92,9 @@ impl Cli {
             Command::WhatIf(args) => what_if(&args),
             Command::Backtest(args) => {
                 backtest::Answer::to(&args).and_then(|answer| print(&answer, args.output))
+            }
+            Command::Compare(args) => {
+                Comparison::of(&args).and_then(|answer| print(&answer, args.output))
             }
         };
         match outcome {
