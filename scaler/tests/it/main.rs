@@ -10,8 +10,8 @@
 mod support;
 
 mod backtest;
-mod forecast;
 mod beside;
+mod forecast;
 mod guards;
 mod memory;
 mod nexmark;

@@ -23,6 +23,12 @@ pub fn example(file: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// A model of a job for the simulator.
+pub fn model(file: &str) -> String {
+    let path = repository().join("tests/e2e/models").join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// `local-cluster` as built beside this test.
 pub(crate) fn local_cluster(arguments: &[&str]) -> String {
     let tests = std::env::current_exe().expect("the path of this test");

@@ -8,6 +8,7 @@
     clippy::missing_panics_doc,
     clippy::unwrap_in_result,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     reason = "helpers of tests fail the test they help"
 )]
@@ -19,14 +20,16 @@ mod kubectl;
 mod namespace;
 mod operator;
 mod prometheus;
+mod recording;
 mod site;
 mod trace;
 
 pub use counters::Counters;
 pub use job::{Job, manifest};
-pub use kubectl::{Kubectl, example, helm, repository};
+pub use kubectl::{Kubectl, example, helm, model, repository};
 pub use namespace::Namespace;
 pub use operator::{Launch, Operator, free_port};
 pub use prometheus::Prometheus;
+pub use recording::{Compared, Recording};
 pub use site::{Site, application};
 pub use trace::Trace;

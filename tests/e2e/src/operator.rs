@@ -125,6 +125,11 @@ impl Operator {
         self.process.id()
     }
 
+    /// Its program.
+    pub fn program(&self) -> &Path {
+        self.launch.executable()
+    }
+
     /// Where its log is.
     pub fn log(&self) -> &Path {
         &self.launch.log

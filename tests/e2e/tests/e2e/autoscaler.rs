@@ -1,6 +1,6 @@
 //! The autoscaler's circle: a load that changes, and parallelism that follows.
 
-use flink_e2e::{Job, Namespace, Operator};
+use flink_e2e::{Compared, Job, Namespace, Operator, Recording, model};
 use serde_json::{Value, json};
 
 use crate::job_id;
@@ -31,7 +31,7 @@ fn quick(spec: &mut Value) {
 #[test]
 fn the_autoscaler_follows_a_load_that_steps_up_fourfold_and_falls_again() {
     let namespace = Namespace::new("e2e-autoscaler");
-    let _operator = Operator::start(&namespace);
+    let operator = Operator::start(&namespace);
     let job = Job::apply_with(&namespace, "load", "2.3", "savepoint", |spec| {
         quick(spec);
         spec["job"]["args"] = json!([
@@ -43,11 +43,16 @@ fn the_autoscaler_follows_a_load_that_steps_up_fourfold_and_falls_again() {
     });
     let first = namespace.wait_for_state("load", "STABLE");
 
-    let keyed = || job.parallelism().get("keyed-2").copied();
+    let recording = Recording::of(&namespace, "load");
+    let keyed = || {
+        recording.look();
+        job.parallelism().get("keyed-2").copied()
+    };
     namespace.wait_for("three or more subtasks for the fourfold load", |_| {
         keyed().filter(|parallelism| *parallelism >= 3)
     });
     namespace.wait_for("the backlog to go", |_| {
+        recording.look();
         job.lag().filter(|lag| *lag < 400.0)
     });
     let up = keyed().expect("a running job");
@@ -69,4 +74,17 @@ fn the_autoscaler_follows_a_load_that_steps_up_fourfold_and_falls_again() {
         .pointer("/status/autoscaler/reason")
         .and_then(Value::as_str);
     assert!(said.is_some_and(|reason| !reason.is_empty()));
+    like_the_simulator(&recording.compare(operator.program(), &model("rated.yaml")));
+}
+
+/// What the simulator has to get right of this job. docs/reference/simulator.md tells what else differs, and why.
+fn like_the_simulator(compared: &Compared) {
+    for phase in ["200/s from 0", "800/s from 90"] {
+        compared.assert(phase, "capacity of a subtask of keyed-2", 0.85..=1.15);
+    }
+    compared.assert("200/s from 0", "records/s of Source", 0.9..=1.1);
+    compared.assert("200/s from 0", "busy share of keyed-2", 0.8..=1.2);
+    compared.assert("800/s from 90", "subtasks of keyed-2", 0.5..=2.1);
+    compared.assert("800/s from 90", "most records that wait", 0.3..=2.0);
+    compared.assert("800/s from 90", "seconds until the first", 0.2..=3.0);
 }

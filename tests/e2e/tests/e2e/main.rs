@@ -11,6 +11,8 @@ mod kafka;
 mod life;
 mod listener;
 mod metrics;
+mod modes;
+mod prometheus;
 mod session;
 mod snapshots;
 
