@@ -3,9 +3,10 @@
 //! Each of the [`stories`] is played with seeded faults on every call and the process replaced between passes, and
 //! once for each write it makes, with the process dying right after that one. Held always: at most one job
 //! runs, no start has less state than was saved before, the world converges, and once it has, passes write
-//! nothing. `SEED=n` plays one seed, `SEEDS=n` that many.
+//! nothing. `SEED=n` plays one seed, `SEEDS=n` that many. Short random [`lives`] go where no story does.
 
 mod hpa;
+mod lives;
 mod mortal;
 mod refused;
 mod room;
@@ -25,6 +26,7 @@ use flink_operator::flink::{Deadlines, FlinkRest, RouteChoice};
 use flink_operator::leader::Claim;
 use flink_operator::listen::Newsroom;
 use flink_operator::observe::{Hpas, Observer, Rooms};
+use flink_operator::prometheus::Prometheus;
 use flink_operator::scaler_memory::ScalerMemories;
 use flink_operator::snapshots::Snapshots;
 use flink_operator::telemetry::Metrics;
@@ -37,7 +39,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use mortal::Lifeline;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 /// Virtual time in which every story must have settled, faults included.
 const LIMIT: Duration = Duration::from_hours(1);
@@ -265,6 +267,10 @@ impl Stage {
     }
 }
 
+/// A client reads the machine's certificates, which takes longer than many passes; nobody asks this one anything.
+static PROMETHEUS: LazyLock<Prometheus> =
+    LazyLock::new(|| Prometheus::new(None).expect("a client"));
+
 /// A new process: nothing in memory, everything from the world.
 fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> Context {
     let client = lifeline.client(&world.api);
@@ -280,7 +286,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
     let memories = ScalerMemories::default();
     let observer = Observer {
         rooms: Rooms::default(),
-        prometheus: flink_operator::prometheus::Prometheus::new(None).expect("a client"),
+        prometheus: PROMETHEUS.clone(),
         client: client.clone(),
         flink: flink.clone(),
         deployments: None,
@@ -303,7 +309,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
     Context::new(observer, actor, Defaults::builtin().into(), metrics)
 }
 
-fn manifest() -> FlinkDeployment {
+pub fn manifest() -> FlinkDeployment {
     serde_json::from_value(json!({
         "apiVersion": "flink.apache.org/v1beta1",
         "kind": "FlinkDeployment",

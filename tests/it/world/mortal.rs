@@ -1,4 +1,5 @@
-//! A process that dies right after a write: the server has done it, and nobody hears of it.
+//! A process that dies right after a write: the server has done it, and nobody hears of it. Or one that is
+//! broken on purpose.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,6 +18,25 @@ use tokio::sync::Notify;
 pub struct Lifeline {
     left: Arc<AtomicU64>,
     ended: Arc<Notify>,
+    sabotage: Option<Sabotage>,
+}
+
+/// What an operator that is broken on purpose does wrong, to see that it is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// It starts jobs without the savepoint it has.
+    ForgetsSavepoints,
+    /// It asks for savepoints without the ids it has recorded.
+    ForgetsTriggers,
+}
+
+impl Sabotage {
+    fn spoil(self, body: &str) -> String {
+        match self {
+            Self::ForgetsSavepoints => body.replace("execution.savepoint.path", "x.y"),
+            Self::ForgetsTriggers => body.replace("\"triggerId\"", "\"x\""),
+        }
+    }
 }
 
 impl Lifeline {
@@ -25,7 +45,18 @@ impl Lifeline {
         Self {
             left: Arc::new(AtomicU64::new(writes)),
             ended: Arc::default(),
+            sabotage: None,
         }
+    }
+
+    /// The same, broken on purpose.
+    pub fn with(self, sabotage: Option<Sabotage>) -> Self {
+        Self { sabotage, ..self }
+    }
+
+    /// From now on it dies after this many writes.
+    pub fn doom(&self, writes: u64) {
+        self.left.store(writes, Ordering::SeqCst);
     }
 
     /// Nobody dies.
@@ -83,9 +114,13 @@ impl tower::Service<Request<Body>> for Mortal {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let writes = request.method() != Method::GET;
-        let (answer, lifeline) = (self.server.call(request), self.lifeline.clone());
+        let (mut server, lifeline) = (self.server.clone(), self.lifeline.clone());
         Box::pin(async move {
-            let answer = answer.await;
+            let request = match lifeline.sabotage {
+                Some(sabotage) => spoiled(request, sabotage).await,
+                None => request,
+            };
+            let answer = server.call(request).await;
             if writes && lifeline.spend() {
                 lifeline.ended.notify_one();
                 std::future::pending::<()>().await;
@@ -93,4 +128,11 @@ impl tower::Service<Request<Body>> for Mortal {
             answer
         })
     }
+}
+
+async fn spoiled(request: Request<Body>, sabotage: Sabotage) -> Request<Body> {
+    let (parts, body) = request.into_parts();
+    let bytes = body.collect_bytes().await.unwrap_or_default();
+    let text = sabotage.spoil(&String::from_utf8_lossy(&bytes));
+    Request::from_parts(parts, Body::from(text.into_bytes()))
 }

@@ -1,0 +1,125 @@
+//! Many short lives, each with deeds, faults and deaths of its own, chosen by a seed.
+//!
+//! `LIVES=100000` plays that many, `SEED=7` one, `LIFE='{...}'` the one that is written there. A life in which
+//! something happens that never should is made simpler while it still does, and printed so that it can be
+//! played again. What must hold is in [`witness`] and at the end of [`play`].
+
+mod life;
+mod play;
+mod queue;
+mod shrink;
+mod witness;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::mortal::Sabotage;
+use life::Life;
+
+/// Lives played if nobody says how many.
+const LIVES: u64 = 300;
+
+/// Play it; a panic of the operator is a failure too.
+fn outcome(life: &Life, sabotage: Option<Sabotage>) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(|| play::play(life, sabotage))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        Err(format!("a panic: {}", text.unwrap_or_default()))
+    })
+}
+
+/// Play lives of these seeds on all cores until one fails; the failure of the lowest seed.
+fn first_failure(seeds: std::ops::Range<u64>, sabotage: Option<Sabotage>) -> Option<Life> {
+    let next = AtomicU64::new(seeds.start);
+    let failed: Mutex<Vec<u64>> = Mutex::default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::SeqCst);
+                    if seed >= seeds.end || !failed.lock().unwrap().is_empty() {
+                        return;
+                    }
+                    if outcome(&Life::of(seed), sabotage).is_err() {
+                        failed.lock().unwrap().push(seed);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    failed.into_iter().min().map(Life::of)
+}
+
+/// The story of a failure, shrunk, and how to see it again.
+fn told(life: &Life) -> String {
+    let Err(first) = outcome(life, None) else {
+        return format!("seed {} failed once, and not again", life.seed);
+    };
+    let (short, why) = shrink::shrunk(life, first.clone(), |life| outcome(life, None).err());
+    let json = |life: &Life| serde_json::to_string(life).unwrap();
+    format!(
+        "seed {}: {first}\n\nshrunk from {} to {} bytes: {why}\n{short:#?}\n\nplay it again:\n  \
+         LIFE='{}' cargo test --test it lives\n  SEED={} cargo test --test it lives",
+        life.seed,
+        json(life).len(),
+        json(&short).len(),
+        json(&short),
+        life.seed,
+    )
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn nothing_forbidden_happens_in_any_life() {
+    if let Ok(text) = std::env::var("LIFE") {
+        let life: Life = serde_json::from_str(&text).expect("LIFE is a life as JSON");
+        let why = outcome(&life, None);
+        assert_eq!(why, Ok(()), "{life:#?}");
+        return;
+    }
+    let seeds = match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..number("LIVES").unwrap_or(LIVES) + 1,
+    };
+    let (count, began) = (seeds.end - seeds.start, std::time::Instant::now());
+    if let Some(life) = first_failure(seeds, None) {
+        panic!("{}", told(&life));
+    }
+    let millis = began.elapsed().as_millis();
+    eprintln!("{count} lives in {millis} ms");
+}
+
+#[test]
+fn a_life_is_the_same_by_its_seed_and_as_text() {
+    for seed in 0..50 {
+        let life = Life::of(seed);
+        let text = serde_json::to_string(&life).unwrap();
+        assert_eq!(life, Life::of(seed));
+        assert_eq!(life, serde_json::from_str(&text).unwrap());
+    }
+}
+
+/// An operator broken on purpose is found, and its life shrinks to the deeds that matter.
+fn is_found(sabotage: Sabotage, deeds: usize) {
+    let broken = |life: &Life| outcome(life, Some(sabotage)).err();
+    let life = first_failure(1..LIVES + 1, Some(sabotage)).expect("a broken operator fails");
+    let why = broken(&life).expect("a life fails twice");
+    let (short, why) = shrink::shrunk(&life, why, broken);
+    assert!(short.steps.len() <= deeds, "{why}: {short:#?}");
+    assert_eq!(outcome(&short, None), Ok(()), "{short:#?}");
+}
+
+#[test]
+fn an_operator_that_forgets_savepoints_is_found() {
+    is_found(Sabotage::ForgetsSavepoints, 2);
+}
+
+#[test]
+fn an_operator_that_forgets_what_it_asked_for_is_found() {
+    is_found(Sabotage::ForgetsTriggers, 2);
+}

@@ -1,0 +1,179 @@
+//! What must hold at every moment of a life.
+
+use std::collections::BTreeMap;
+
+use flink_crds::{FlinkStateSnapshot, SnapshotState};
+use flink_operator::domain::snapshot::SnapshotView;
+use flink_sim::World;
+use flink_sim::flink::{ClusterKey, Happening};
+use serde_json::Value;
+
+use super::queue::Queue;
+
+/// Looks on, and remembers what it needs to judge.
+pub struct Witness {
+    key: ClusterKey,
+    /// State may be given up.
+    pub forgets: bool,
+    /// The spec as the person left it; none if there is no resource.
+    pub wanted: Option<Value>,
+    /// Savepoints were asked for by this many nonces.
+    pub nonces: usize,
+    /// Position in the journal.
+    position: usize,
+    /// The most records saved so far.
+    saved: u64,
+    /// The most that Flink finds again by itself: what it started with, and its checkpoints.
+    found_again: u64,
+    /// A process was taken away that alone knew of a savepoint.
+    pub uncertain: bool,
+    /// Attempts at each snapshot ever seen.
+    attempts: BTreeMap<String, usize>,
+    /// Savepoints asked of Flink that stop no job.
+    asked: usize,
+}
+
+impl Witness {
+    pub fn new(key: &ClusterKey, forgets: bool) -> Self {
+        Self {
+            key: key.clone(),
+            forgets,
+            wanted: None,
+            nonces: 0,
+            position: 0,
+            saved: 0,
+            found_again: 0,
+            uncertain: false,
+            attempts: BTreeMap::new(),
+            asked: 0,
+        }
+    }
+
+    /// The resource is gone for good; a next one of its name has a state of its own.
+    pub fn bury(&mut self) {
+        self.wanted = None;
+        self.saved = 0;
+        self.found_again = 0;
+    }
+
+    /// The JobManager is taken away. A savepoint whose end nobody had asked for yet is forgotten with it, and
+    /// the job that Flink or the operator brings back has what Flink's own metadata say.
+    pub fn lose_job_manager(&mut self) {
+        self.uncertain = true;
+        self.saved = self.found_again;
+    }
+
+    /// Whether there is any state that could be lost.
+    pub fn has_saved(&self) -> bool {
+        self.saved > 0
+    }
+
+    /// Whatever Kubernetes and Flink do at this moment.
+    pub fn world(&mut self, world: &World) -> Result<(), String> {
+        let flink = world.flink();
+        let running = flink.live_jobs(&self.key);
+        if running > 1 {
+            return Err(format!("{running} jobs run at once"));
+        }
+        let (stops, _) = flink.savepoints_under_way(&self.key);
+        if stops > 1 {
+            return Err(format!("{stops} requests to stop are under way at once"));
+        }
+        let entries = flink.journal().entries();
+        for entry in entries.iter().skip(self.position) {
+            match &entry.what {
+                Happening::SnapshotCompleted {
+                    records, savepoint, ..
+                } => {
+                    self.saved = self.saved.max(*records);
+                    if !savepoint {
+                        self.found_again = self.found_again.max(*records);
+                    }
+                }
+                Happening::JobStarted { records, from, .. } => {
+                    if *records < self.saved && !self.forgets {
+                        return Err(format!(
+                            "a job starts from {from:?} with {records} records, of {} saved",
+                            self.saved
+                        ));
+                    }
+                    self.found_again = *records;
+                }
+                Happening::SavepointTriggered { stop: false, .. } => self.asked += 1,
+                _ => {}
+            }
+        }
+        self.position = entries.len();
+        Ok(())
+    }
+
+    /// What stands in the API server.
+    pub fn resources(&mut self, queue: &Queue, world: &World) -> Result<(), String> {
+        if let (Some(wanted), Some(_)) = (&self.wanted, &queue.job) {
+            let found = world.api.get("flinkdeployments", "default", "job");
+            let found = found.map(|mut job| job["spec"].take());
+            if found.as_ref().is_some_and(|found| found != wanted) {
+                return Err(format!(
+                    "the person's spec is lost: {found:?}, not {wanted}"
+                ));
+            }
+        }
+        for (name, snapshot) in &queue.snapshots {
+            let failures = snapshot.status.as_ref().and_then(|status| status.failures);
+            let attempts = 1 + usize::try_from(failures.unwrap_or_default()).unwrap_or_default();
+            self.attempts.insert(name.clone(), attempts);
+        }
+        let names = |part: &'static str| {
+            let all = self.attempts.keys();
+            all.filter(move |name| name.contains(part))
+        };
+        let manual = names("-savepoint-manual-").count();
+        if manual > self.nonces {
+            return Err(format!("{manual} savepoints for {} nonces", self.nonces));
+        }
+        let open = |snapshot: &&FlinkStateSnapshot| {
+            let state = SnapshotView::of(snapshot).state;
+            matches!(
+                state,
+                SnapshotState::TriggerPending | SnapshotState::InProgress
+            )
+        };
+        let periodic = queue.snapshots.iter();
+        let periodic = periodic.filter(|(name, _)| name.contains("-periodic-"));
+        let pile = periodic.map(|(_, snapshot)| snapshot).filter(open).count();
+        if pile > 1 {
+            return Err(format!(
+                "{pile} snapshots by schedule are under way at once"
+            ));
+        }
+        Ok(())
+    }
+
+    /// After everything has come to rest.
+    pub fn end(&self, queue: &Queue, world: &World, legacy: bool) -> Result<(), String> {
+        let attempts: usize = self.attempts.values().sum();
+        if !legacy && self.asked > attempts {
+            return Err(format!(
+                "Flink was asked for {} savepoints in {attempts} attempts: {:?}",
+                self.asked, self.attempts
+            ));
+        }
+        let mut flink = world.flink();
+        let files: Vec<&str> = flink.storage_mut().snapshots().collect();
+        for (name, snapshot) in &queue.snapshots {
+            let view = SnapshotView::of(snapshot);
+            let savepoint = snapshot.spec.savepoint.is_some();
+            let done = view.state == SnapshotState::Completed;
+            if done
+                && savepoint
+                && !view
+                    .path
+                    .as_deref()
+                    .is_some_and(|path| files.contains(&path))
+            {
+                return Err(format!("the savepoint of {name} is lost: {:?}", view.path));
+            }
+        }
+        Ok(())
+    }
+}
