@@ -10,6 +10,7 @@
 )]
 
 mod broken;
+mod capabilities;
 mod charts;
 mod controllers;
 mod examples;
