@@ -315,8 +315,10 @@ impl<'a> Play<'a> {
             why = goes_on(&world, witness) => return Err(why),
         };
         match outcome {
-            Some(Ok(Some(after))) => self.queue.again(name, after),
-            Some(Ok(None)) => context.retries.forget(name),
+            Some(Ok(passed)) => match passed.look_again {
+                Some(after) => self.queue.again(name, after),
+                None => context.retries.forget(name),
+            },
             Some(Err(error)) => self.queue.again(name, context.retries.after(name, &error)),
             None => {}
         }
