@@ -94,6 +94,7 @@ fn of_36_starts_all_but_one_converge_in_at_most_two_rescales() {
             }
         }
     }
-    // What Q1 does at 18 makes it expect less of more than there is: it goes to 28, and later down to 22.
+    // What Q1 does at 18 makes it expect less of more than there is: it goes to 28, which is inside its band. Later the source,
+    // which has twice what it needs, is scaled down, and Q1 goes to 22 along with it. To leave it at 28 would be two.
     assert_eq!(missed, ["Q1 from 8: 3, carries true"]);
 }
