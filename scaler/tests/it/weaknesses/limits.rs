@@ -7,8 +7,8 @@ use std::{
 };
 
 use flink_scaler::{
-    Action, Block, GraphError, History, Limit, Missing, Reason, Settings, ShipStrategy, Situation,
-    Verdict, VertexReason, Window,
+    Action, Block, GraphError, History, JobGraph, Limit, Missing, Reason, Settings, ShipStrategy,
+    Situation, Verdict, VertexReason, Window,
     memory::{Usage, tune},
     parallelism::{Bounds, Factors, Origin, Rule, fit},
     settings::{Alignment, LegacyAlignment, Mode, Profile},
@@ -220,6 +220,120 @@ fn w32_subtasks_are_not_taken_away_where_no_task_manager_goes() {
                 assert_eq!(verdict.action, Action::Hold(Reason::SavesNoSlot));
             }
         }
+    }
+}
+
+#[test]
+fn w22_a_job_that_cannot_be_read_or_changed_in_place_keeps_nothing_from_being_decided() {
+    let job = Job::new(vec![(
+        vertex("v", 2, ShipStrategy::Forward, &[]),
+        200.0,
+        100.0,
+    )]);
+    for profile in [Profile::Apache, Profile::Adaptive] {
+        let settings = Settings {
+            profile,
+            ..crate::support::apache()
+        };
+        let decide = |graph: &JobGraph, in_place_possible| {
+            let mut window = Window::new(SignedDuration::from_hours(1));
+            (-5..=0).for_each(|second| window.push(job.sample(second, -1000)));
+            let situation = Situation {
+                in_place_possible,
+                ..Situation::running(at(0), at(-1000))
+            };
+            step(&settings, graph, &window, &History::default(), &situation)
+        };
+        let broken = decide(&JobGraph::default(), true);
+        let reason = Reason::Graph(GraphError::Empty);
+        assert_eq!(broken.action, Action::Hold(reason), "{profile}");
+        for in_place in [true, false] {
+            let verdict = decide(&job.graph, in_place);
+            let scales = matches!(verdict.action, Action::Scale { .. });
+            assert!(scales, "{profile} in place {in_place}: {verdict}");
+        }
+    }
+}
+
+#[test]
+fn w29_jobs_that_all_want_more_share_the_room_there_is() {
+    // Six jobs want two or three TaskManagers more each, with room for seven; who comes first takes first.
+    let got = |profile| {
+        let mut room = 7_u32;
+        let jobs = (0..6).map(|_| {
+            let job = Job::new(vec![(
+                vertex("v", 2, ShipStrategy::Forward, &[]),
+                199.0,
+                200.0,
+            )]);
+            let settings = Settings {
+                profile,
+                utilization_target: 0.5,
+                ..crate::support::apache()
+            };
+            let mut window = Window::new(SignedDuration::from_hours(1));
+            (-5..=0).for_each(|second| window.push(job.sample(second, -1000)));
+            let situation = Situation {
+                task_managers: Some(TaskManagers {
+                    slots: 1,
+                    slots_used: Some(2),
+                    room: Some(room),
+                    ..TaskManagers::default()
+                }),
+                ..Situation::running(at(0), at(-1000))
+            };
+            let verdict = step(
+                &settings,
+                &job.graph,
+                &window,
+                &History::default(),
+                &situation,
+            );
+            let Action::Scale { overrides, .. } = &verdict.action else {
+                return 0;
+            };
+            let more = overrides[&id("v")] - 2;
+            room -= more;
+            more
+        });
+        jobs.collect::<Vec<u32>>()
+    };
+    let (apache, adaptive) = (got(Profile::Apache), got(Profile::Adaptive));
+    assert_eq!(apache, [2, 2, 2, 0, 0, 0], "all or nothing");
+    assert_eq!(adaptive, [3, 3, 1, 0, 0, 0], "the third takes what is left");
+}
+
+#[test]
+fn w31_a_job_first_seen_before_it_runs_is_scaled_once_it_does() {
+    let job = Job::new(vec![(
+        vertex("v", 2, ShipStrategy::Forward, &[]),
+        200.0,
+        100.0,
+    )]);
+    for profile in [Profile::Apache, Profile::Adaptive] {
+        let settings = Settings {
+            profile,
+            ..crate::support::apache()
+        };
+        let window = Window::for_settings(&settings);
+        let early = Situation {
+            job_state_running: false,
+            all_tasks_running: false,
+            running_since: None,
+            ..Situation::running(at(-1010), at(-1010))
+        };
+        let first = step(&settings, &job.graph, &window, &History::default(), &early);
+        assert_eq!(
+            first.action,
+            Action::Hold(Reason::Blocked(Block::NotRunning))
+        );
+        assert!(first.next_evaluation <= at(-1000), "{profile}: {first}");
+        let mut window = Window::new(SignedDuration::from_hours(1));
+        (-5..=0).for_each(|second| window.push(job.sample(second, -1000)));
+        let situation = Situation::running(at(0), at(-1000));
+        let second = step(&settings, &job.graph, &window, &first.history, &situation);
+        let scales = matches!(second.action, Action::Scale { .. });
+        assert!(scales, "{profile}: {second}");
     }
 }
 
