@@ -1,4 +1,9 @@
 //! What the operator exports, in a Prometheus that scrapes it, as the chart's dashboard shows it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a dashboard that is not as it should be fails the test"
+)]
 
 use flink_e2e::{Job, Launch, Namespace, Prometheus, free_port, repository};
 use serde_json::{Value, json};
