@@ -140,10 +140,11 @@ fn over(into: &mut Value, what: &Value) {
 fn rejected(object: &Value) -> Vec<String> {
     let kind = object["kind"].as_str().unwrap();
     let validated = Validator::new().validate_compiled(&RULES[kind], object, None);
-    let errors = validated.err();
-    let errors = errors.as_ref().map(|errors| errors.as_slice());
-    let texts = errors.into_iter().flatten().map(ToString::to_string);
-    texts.map(|text| format!("rejected: {text}")).collect()
+    let Err(errors) = validated else {
+        return Vec::new();
+    };
+    let errors = errors.as_slice().iter();
+    errors.map(|error| format!("rejected: {error}")).collect()
 }
 
 fn lines(place: &str, text: &str) -> Vec<String> {
@@ -158,7 +159,7 @@ fn of_deployment(case: &Value) -> Vec<String> {
         Some(keys) => {
             let keys = keys
                 .iter()
-                .map(|(key, value)| (key, value.as_str().unwrap()));
+                .map(|(key, value)| (key.as_str(), value.as_str().unwrap()));
             Defaults::builtin().with_config(&keys.collect())
         }
         None => Defaults::builtin(),

@@ -26,15 +26,12 @@ pub struct Lifeline {
 pub enum Sabotage {
     /// It starts jobs without the savepoint it has.
     ForgetsSavepoints,
-    /// It asks for savepoints without the ids it has recorded.
-    ForgetsTriggers,
 }
 
 impl Sabotage {
     fn spoil(self, body: &str) -> String {
         match self {
             Self::ForgetsSavepoints => body.replace("execution.savepoint.path", "x.y"),
-            Self::ForgetsTriggers => body.replace("\"triggerId\"", "\"x\""),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Many short lives, each with deeds, faults and deaths of its own, chosen by a seed.
 //!
-//! `LIVES=100000` plays that many, `SEED=7` one, `LIFE='{...}'` the one that is written there. A life in which
+//! `LIVES=100000` plays that many, `SEED=7` one or `LIVES` from there, `LIFE='{...}'` the one that is written there. A life in which
 //! something happens that never should is made simpler while it still does, and printed so that it can be
 //! played again. What must hold is in [`witness`] and at the end of [`play`].
 
@@ -57,6 +57,7 @@ fn told(life: &Life) -> String {
     let Err(first) = outcome(life, None) else {
         return format!("seed {} failed once, and not again", life.seed);
     };
+    eprintln!("seed {} fails and is made simpler: {first}", life.seed);
     let (short, why) = shrink::shrunk(life, first.clone(), |life| outcome(life, None).err());
     let json = |life: &Life| serde_json::to_string(life).unwrap();
     format!(
@@ -83,15 +84,12 @@ fn nothing_forbidden_happens_in_any_life() {
         return;
     }
     let seeds = match number("SEED") {
-        Some(seed) => seed..seed + 1,
+        Some(seed) => seed..seed + number("LIVES").unwrap_or(1),
         None => 1..number("LIVES").unwrap_or(LIVES) + 1,
     };
-    let (count, began) = (seeds.end - seeds.start, std::time::Instant::now());
     if let Some(life) = first_failure(seeds, None) {
         panic!("{}", told(&life));
     }
-    let millis = began.elapsed().as_millis();
-    eprintln!("{count} lives in {millis} ms");
 }
 
 #[test]
@@ -117,9 +115,4 @@ fn is_found(sabotage: Sabotage, deeds: usize) {
 #[test]
 fn an_operator_that_forgets_savepoints_is_found() {
     is_found(Sabotage::ForgetsSavepoints, 2);
-}
-
-#[test]
-fn an_operator_that_forgets_what_it_asked_for_is_found() {
-    is_found(Sabotage::ForgetsTriggers, 2);
 }

@@ -25,8 +25,10 @@ pub struct Witness {
     saved: u64,
     /// The most that Flink finds again by itself: what it started with, and its checkpoints.
     found_again: u64,
-    /// A process was taken away that alone knew of a savepoint.
+    /// A process was taken away that may alone have known of a savepoint.
     pub uncertain: bool,
+    /// It has not ended yet.
+    ending: bool,
     /// Attempts at each snapshot ever seen.
     attempts: BTreeMap<String, usize>,
     /// Savepoints asked of Flink that stop no job.
@@ -44,6 +46,7 @@ impl Witness {
             saved: 0,
             found_again: 0,
             uncertain: false,
+            ending: false,
             attempts: BTreeMap::new(),
             asked: 0,
         }
@@ -60,7 +63,7 @@ impl Witness {
     /// the job that Flink or the operator brings back has what Flink's own metadata say.
     pub fn lose_job_manager(&mut self) {
         self.uncertain = true;
-        self.saved = self.found_again;
+        self.ending = true;
     }
 
     /// Whether there is any state that could be lost.
@@ -98,6 +101,10 @@ impl Witness {
                         ));
                     }
                     self.found_again = *records;
+                }
+                Happening::JobManagerStopped { .. } if self.ending => {
+                    self.ending = false;
+                    self.saved = self.found_again;
                 }
                 Happening::SavepointTriggered { stop: false, .. } => self.asked += 1,
                 _ => {}

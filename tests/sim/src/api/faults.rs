@@ -100,18 +100,24 @@ pub(super) enum Call {
 
 impl Call {
     fn can_meet(self, fault: Fault) -> bool {
-        match (fault, self) {
-            (Fault::None, _) => false,
-            (Fault::Error | Fault::TimeoutBefore | Fault::TimeoutAfter, _) => true,
-            (Fault::Unreachable, call) => call == Self::Flink,
-            (
-                Fault::Conflict | Fault::Overtaken,
+        match fault {
+            Fault::None => false,
+            Fault::Error | Fault::TimeoutBefore | Fault::TimeoutAfter => true,
+            Fault::Unreachable => self == Self::Flink,
+            Fault::Conflict | Fault::Overtaken => matches!(
+                self,
                 Self::Api {
-                    changes_existing, ..
-                },
-            ) => changes_existing,
-            (Fault::Stale, Self::Api { may_be_old, .. }) => may_be_old,
-            (Fault::Conflict | Fault::Overtaken | Fault::Stale, Self::Flink) => false,
+                    changes_existing: true,
+                    ..
+                }
+            ),
+            Fault::Stale => matches!(
+                self,
+                Self::Api {
+                    may_be_old: true,
+                    ..
+                }
+            ),
         }
     }
 }
