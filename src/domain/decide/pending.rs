@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use flink_crds::{FlinkJobState, PendingKind, PendingOperation, ReconciliationState, UpgradeMode};
 
-use super::{AT_ONCE, deploy, rescale, snapshots};
+use super::{AT_ONCE, deploy, rescale, snapshots, upgrade};
 use crate::domain::draft::Draft;
+use crate::domain::recorded::Recorded;
 use crate::domain::{
     Component, Deployment, Desired, JobManager, Observed, Reason, SavepointProgress,
     SavepointRequest, Sighting, Step, Waiting,
@@ -326,9 +327,27 @@ fn cancelling(
 }
 
 /// The cluster is being deleted; high-availability metadata goes with it unless it is needed.
+/// A JobManager that was deleted because it had never started did start before it was gone, and a checkpoint was
+/// completed: that is what the job goes on from.
+fn saved_meanwhile(recorded: &Recorded, desired: &Desired, observed: &Observed) -> bool {
+    let settings = &desired.settings;
+    let keeps_state = desired.is_application()
+        && desired.upgrade_mode() != UpgradeMode::Stateless
+        && !upgrade::redeploys(recorded, desired);
+    keeps_state
+        && settings.ha_deployed
+        && settings.ha_desired
+        && recorded.spec().flink_version == desired.spec.flink_version
+        && observed.ha.seen().is_some_and(|ha| ha.has_checkpoint)
+}
+
 fn deleting(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     if !cluster_deleted(draft, desired, observed) {
         return;
+    }
+    let recorded = draft.deployed();
+    if recorded.is_some_and(|recorded| saved_meanwhile(&recorded, desired, observed)) {
+        draft.suspend_recorded(UpgradeMode::LastState);
     }
     let keep = draft
         .deployed()
