@@ -4,7 +4,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "helpers of a test fail it, and its table is for people"
+    clippy::disallowed_methods,
+    reason = "helpers of a test fail it, its table is for people, and its load is of real time"
 )]
 
 use std::cell::RefCell;
