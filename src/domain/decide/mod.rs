@@ -18,7 +18,7 @@ mod upgrade;
 
 use std::time::Duration;
 
-use flink_crds::{FlinkDeploymentStatus, JobState, ReconciliationState};
+use flink_crds::{FlinkDeploymentStatus, FlinkJobState, JobState, ReconciliationState};
 
 pub use needs::needs;
 pub use snapshots::recorded_trigger;
@@ -63,6 +63,7 @@ fn concerns(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     if refuse(draft, desired) {
         return;
     }
+    let before = draft.job_state();
     track::fold(draft, desired, observed);
     if pending::proceed(draft, desired, observed) {
         return;
@@ -81,7 +82,7 @@ fn concerns(draft: &mut Draft, desired: &Desired, observed: &Observed) {
             upgrade::stop(draft, desired, observed, &recorded);
         }
         (ReconciliationState::Deployed | ReconciliationState::RolledBack, _) => {
-            changes(draft, desired, observed);
+            changes(draft, desired, observed, before);
         }
     }
 }
@@ -122,7 +123,12 @@ fn advise(draft: &mut Draft, desired: &Desired) {
 }
 
 /// The resource is at rest: act on what changed, or look after what runs.
-fn changes(draft: &mut Draft, desired: &Desired, observed: &Observed) {
+fn changes(
+    draft: &mut Draft,
+    desired: &Desired,
+    observed: &Observed,
+    before: Option<FlinkJobState>,
+) {
     let Some(recorded) = draft.deployed() else {
         return;
     };
@@ -132,7 +138,9 @@ fn changes(draft: &mut Draft, desired: &Desired, observed: &Observed) {
             if desired.violations.is_empty() {
                 draft.status.observed_generation = Some(desired.identity.generation);
             }
-            if scaler::give_back_memory(draft, desired, observed, &recorded) {
+            if scaler::give_back_memory(draft, desired, observed, &recorded)
+                || rescale::after_start(draft, desired, observed, &recorded, before)
+            {
                 return;
             }
             recover::look_after(draft, desired, observed, &recorded);

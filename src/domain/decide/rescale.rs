@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flink_crds::{
-    FlinkDeploymentSpec, FlinkJobState, JobState, PendingKind, PendingOperation,
+    FlinkDeploymentSpec, FlinkJobState, FlinkVersion, JobState, PendingKind, PendingOperation,
     ReconciliationState,
 };
 
@@ -14,6 +14,7 @@ use super::{AT_ONCE, upgrade};
 use crate::domain::change::{Change, SpecChange, change_of};
 use crate::domain::draft::Draft;
 use crate::domain::parallelism::overrides_in;
+use crate::domain::recorded::Recorded;
 use crate::domain::{Component, Desired, Observed, Reason, Sighting, Step, Vertex, Waiting};
 
 /// After this long a rescale that cannot get its slots is reported and no longer waited for.
@@ -61,6 +62,37 @@ pub fn in_place(
         recorded.job().and_then(|job| job.upgrade_mode),
     );
     draft.mark_stable();
+    let job = draft.job_id();
+    draft.begin(PendingKind::Rescale, observed.now, |pending| {
+        pending.job_id = job;
+    });
+    draft.look_again_in(AT_ONCE);
+    true
+}
+
+/// The job was in this state before, and may have just started. Flink 2 starts an application without the parallelism
+/// that its configuration imposes on vertices, so that is asked for in place; where it is in force already, the next pass
+/// finds nothing to do. Returns whether that ends the pass.
+pub fn after_start(
+    draft: &mut Draft,
+    desired: &Desired,
+    observed: &Observed,
+    recorded: &Recorded,
+    before: Option<FlinkJobState>,
+) -> bool {
+    let starting = matches!(
+        before,
+        None | Some(
+            FlinkJobState::Reconciling | FlinkJobState::Initializing | FlinkJobState::Created
+        )
+    );
+    let forgets = recorded.spec().flink_version >= Some(FlinkVersion::V2_0)
+        && desired.settings.adaptive_scheduler
+        && !overrides_in(recorded.spec()).is_empty();
+    let started = starting && draft.job_state() == Some(FlinkJobState::Running);
+    if !started || !forgets || !desired.is_application() {
+        return false;
+    }
     let job = draft.job_id();
     draft.begin(PendingKind::Rescale, observed.now, |pending| {
         pending.job_id = job;
