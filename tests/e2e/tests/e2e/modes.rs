@@ -146,8 +146,8 @@ fn a_job_is_recommended_frozen_raised_by_a_schedule_and_left_to_a_horizontal_pod
     assert_eq!(job.counter("verify.violations"), Some(0));
 }
 
-/// 400 records/s of 3 ms are 1.2 of a subtask, so that one is too few. What the upgrade is for, a second subtask, is not
-/// looked at: Flink 2.3 starts an application without the parallelism that is imposed on its vertices.
+/// 400 records/s of 3 ms are 1.2 of a subtask, so that one is too few. Flink 2.3 starts an application without the
+/// parallelism that is imposed on its vertices, so that comes after the start.
 #[test]
 fn a_rescale_by_upgrade_gives_task_managers_the_memory_that_was_tuned_and_the_job_runs_with_it() {
     const SIZE: &str = "taskmanager.memory.process.size";
@@ -197,6 +197,10 @@ fn a_rescale_by_upgrade_gives_task_managers_the_memory_that_was_tuned_and_the_jo
         pods.iter().all(|size| bytes(size) == Some(whole)),
         "{pods:?} of {tuned}"
     );
+    namespace.wait_for("two subtasks", |_| {
+        let subtasks = job.parallelism().get("keyed-2").copied()?;
+        (subtasks >= 2).then_some(())
+    });
     assert!(
         last.pointer("/status/autoscaler/refusedMemory").is_none(),
         "{last}"
