@@ -83,6 +83,10 @@ fn the_charts_permissions_are_enough_for_a_whole_life_and_at_rest_nothing_is_wri
         Some(&json!(["flinkdeployments.flink.apache.org/finalizer"]))
     );
 
+    namespace.wait_for("the size of its first checkpoint", |namespace| {
+        let object = namespace.deployment("life");
+        object.pointer("/status/clusterInfo/state-size").cloned()
+    });
     rests(&namespace, port);
     let maps = namespace.run(&["get", "configmaps", "-o", "name"]);
     assert!(!maps.contains("autoscaler"), "nothing asks for one: {maps}");
