@@ -70,6 +70,14 @@ pub fn in_place(
     true
 }
 
+/// Flink 2.0 to 2.3 starts an application without the parallelism that its configuration imposes on vertices (FLINK-38770);
+/// without the adaptive scheduler nothing can be done about that.
+pub fn starts_without_overrides(desired: &Desired) -> bool {
+    let version = desired.spec.flink_version;
+    let affected = Some(FlinkVersion::V2_0) <= version && version <= Some(FlinkVersion::V2_3);
+    affected && desired.is_application() && !desired.settings.adaptive_scheduler
+}
+
 /// The job was in this state before, and may have just started. Flink 2 starts an application without the parallelism
 /// that its configuration imposes on vertices, so that is asked for in place; where it is in force already, the next pass
 /// finds nothing to do. Returns whether that ends the pass.

@@ -18,7 +18,7 @@ use flink_scaler::{
     VertexId,
 };
 
-use super::AT_ONCE;
+use super::{AT_ONCE, rescale};
 use crate::domain::draft::Draft;
 use crate::domain::{
     Component, Desired, FREEZE, Observed, Reason, ScalerMemory, ScalerView, Sighting, Step,
@@ -138,8 +138,8 @@ fn replicas_are_set(desired: &Desired) -> bool {
     task_manager.is_some_and(|tm| tm.replicas.is_some())
 }
 
-/// What else changes the job's parallelism, so that ours would be undone, or would undo it. A person set it up, so
-/// it goes first.
+/// What else changes the job's parallelism, so that ours would be undone, or would undo it: a person set it up, so
+/// it goes first. Or a Flink that would start the job anew with the parallelism it has.
 fn conflict(desired: &Desired, observed: &Observed) -> Option<String> {
     if !acts(desired) {
         return None;
@@ -154,6 +154,11 @@ fn conflict(desired: &Desired, observed: &Observed) -> Option<String> {
         (
             "spec.taskManager.replicas is set, by a person or a HorizontalPodAutoscaler".to_owned(),
             "Remove it".to_owned(),
+        )
+    } else if rescale::starts_without_overrides(desired) {
+        (
+            "this Flink starts applications without the parallelism of single vertices (FLINK-38770)".to_owned(),
+            "Set jobmanager.scheduler: adaptive".to_owned(),
         )
     } else {
         return None;
