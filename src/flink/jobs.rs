@@ -368,6 +368,27 @@ mod tests {
     }
 
     #[test]
+    fn h12_a_job_of_which_tasks_wait_for_slots_does_not_run_yet() {
+        let state = |tasks: &[(&str, u32)]| {
+            let job = Job {
+                id: String::new(),
+                name: String::new(),
+                state: FlinkJobState::Running,
+                start_ms: 0,
+                end_ms: None,
+                modified_ms: 0,
+                tasks: TaskCounts::of(&counts(tasks)),
+            };
+            job.effective_state()
+        };
+        assert_eq!(state(&[("running", 4)]), FlinkJobState::Running);
+        let some = [("running", 2), ("finished", 2)];
+        assert_eq!(state(&some), FlinkJobState::Running);
+        let waiting = [("running", 2), ("scheduled", 2)];
+        assert_eq!(state(&waiting), FlinkJobState::Created);
+    }
+
+    #[test]
     fn the_counts_of_a_vertex_have_no_total() {
         let tasks = TaskCounts::of(&counts(&[
             ("RUNNING", 2),

@@ -89,7 +89,8 @@ impl SourceMetrics {
                 .cloned()
                 .collect()
         };
-        let partitions: BTreeSet<&str> = all.iter().filter_map(|name| partition(name)).collect();
+        let partitions: BTreeSet<(&str, &str)> =
+            all.iter().filter_map(|name| partition(name)).collect();
         Self {
             taken: ending(".numRecordsIn"),
             given: ending(".numRecordsOut"),
@@ -127,18 +128,19 @@ impl SourceMetrics {
     }
 }
 
-/// Topic and partition in the name of a metric of Kafka's or Pulsar's connector.
-fn partition(name: &str) -> Option<&str> {
-    let kafka = name
-        .split_once(".KafkaSourceReader.topic.")
-        .and_then(|(_, rest)| rest.strip_suffix(".currentOffset"));
-    kafka.or_else(|| {
-        let (_, rest) = name.split_once(".PulsarConsumer.")?;
-        let rest = rest.strip_suffix(".numMsgsReceived")?;
-        // A consumer's name in front differs from subtask to subtask.
-        rest.split_once('.')
-            .map_or(Some(rest), |(topic, _)| Some(topic))
-    })
+/// Cluster, where the source reads several, and topic and partition in the name of a metric of Kafka's or Pulsar's
+/// connector.
+fn partition(name: &str) -> Option<(&str, &str)> {
+    if let Some((front, rest)) = name.split_once(".KafkaSourceReader.topic.") {
+        let cluster = front.split_once(".kafkaCluster.");
+        let cluster = cluster.map_or("", |(_, cluster)| cluster);
+        return Some((cluster, rest.strip_suffix(".currentOffset")?));
+    }
+    let (_, rest) = name.split_once(".PulsarConsumer.")?;
+    let rest = rest.strip_suffix(".numMsgsReceived")?;
+    // The consumer's name behind it differs from subtask to subtask.
+    let topic = rest.rsplit_once('.').map_or(rest, |(topic, _)| topic);
+    Some(("", topic))
 }
 
 #[expect(
@@ -147,4 +149,43 @@ fn partition(name: &str) -> Option<&str> {
 )]
 fn float(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partitions(names: impl IntoIterator<Item = String>) -> Option<u32> {
+        SourceMetrics::among(&names.into_iter().collect()).partitions
+    }
+
+    #[test]
+    fn g20_partitions_are_counted_over_topics_and_clusters_and_not_over_consumers() {
+        let kafka = |prefix: &str, topic: &str, partition: u32| {
+            format!("{prefix}.KafkaSourceReader.topic.{topic}.partition.{partition}.currentOffset")
+        };
+        let topics = (0..4)
+            .map(|n| kafka("1.Source__Kafka", "testTopic", n))
+            .chain([kafka("1.Source__Kafka", "anotherTopic", 0)]);
+        assert_eq!(partitions(topics), Some(5));
+        let clusters = [("a", 2), ("b", 4)]
+            .into_iter()
+            .flat_map(|(cluster, most)| {
+                let prefix = format!("1.Source__Kafka.kafkaCluster.{cluster}");
+                (0..most).map(move |n| kafka(&prefix, "testTopic", n))
+            });
+        assert_eq!(partitions(clusters), Some(6));
+        let pulsar = [
+            (0, "h1"),
+            (1, "h2"),
+            (2, "h3"),
+            (3, "h4"),
+            (4, "h5"),
+            (0, "h6"),
+        ];
+        let pulsar = pulsar.map(|(n, hash)| {
+            format!("0.Source__Pulsar.PulsarConsumer.persistent://public/v1.t-partition-{n}.{hash}.numMsgsReceived")
+        });
+        assert_eq!(partitions(pulsar), Some(5));
+    }
 }

@@ -182,6 +182,43 @@ async fn a_question_without_an_answer_makes_the_sample_unreadable() {
 }
 
 #[tokio::test]
+async fn c49_memory_is_that_of_the_fullest_task_manager() {
+    let (simulated, _) = served().await;
+    simulated.with(|job| job.pass(SignedDuration::from_mins(5)));
+    let server = MockServer::start().await;
+    let largest = |(id, max): (&str, u32)| serde_json::json!({ "id": id, "min": 1.0, "avg": 2.0, "max": f64::from(max) });
+    let answer: Vec<_> = [
+        ("Status.JVM.Memory.Heap.Used", 100),
+        ("Status.JVM.Memory.Heap.Max", 200),
+        ("Status.Flink.Memory.Managed.Used", 133),
+        ("Status.JVM.Memory.Metaspace.Used", 22),
+    ]
+    .map(largest)
+    .into();
+    Mock::given(|request: &Request| request.url.path().ends_with("/taskmanagers/metrics"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    Mock::given(any())
+        .respond_with(simulated.clone())
+        .mount(&server)
+        .await;
+    let now = simulated.with(|job| job.now());
+    let read = sample(&client(&server), &hex("shop"), None, now)
+        .await
+        .unwrap()
+        .sample;
+    assert_eq!(read.heap_used_ratio, Some(0.5));
+    let expected = MemoryReading {
+        heap: Some(100.0),
+        managed: Some(133.0),
+        metaspace: Some(22.0),
+    };
+    assert_eq!(read.memory, expected);
+}
+
+#[tokio::test]
 async fn a_job_that_restarts_has_no_start_and_no_readings() {
     let (simulated, server) = served().await;
     let sink = VertexId::new("sink").unwrap();

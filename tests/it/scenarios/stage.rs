@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use flink_crds::{FlinkDeployment, FlinkDeploymentSpec, FlinkJobState};
+use flink_crds::{FlinkDeployment, FlinkDeploymentSpec, FlinkDeploymentStatus, FlinkJobState};
 use flink_operator::config::Defaults;
 use flink_operator::domain::{
-    Checkpoints, Desired, FINALIZER, HaMetadata, IngressView, Job, JobManager, Observed,
-    PodFailure, Pods, SavepointProgress, Sighting, Step, Vertex, decide, needs,
+    Checkpoints, ClusterInfo, Desired, FINALIZER, HaMetadata, IngressView, Job, JobManager,
+    Observed, PodFailure, Pods, SavepointProgress, Sighting, Step, Vertex, decide, needs,
 };
 use flink_operator::resources::ingress::mark_of;
 use flink_scaler::History;
@@ -116,6 +116,15 @@ impl Stage {
             let (what, how) = word.split_once('=').ok_or("expected what=how")?;
             match what {
                 "jm" => self.observed.job_manager = self.job_manager(how)?,
+                "managers" => {
+                    let registered = how
+                        .parse()
+                        .map_err(|_| "expected a number of TaskManagers")?;
+                    self.observed.cluster = Some(ClusterInfo {
+                        task_managers: Some(registered),
+                        ..ClusterInfo::default()
+                    });
+                }
                 "pods" => self.observed.pods = pods(how, self.observed.now)?,
                 "job" => self.observed.jobs = self.jobs(how)?,
                 "ha" => self.observed.ha = ha(how)?,
@@ -283,6 +292,12 @@ impl Stage {
         }
         if let Some(text) = recorded(next).filter(|text| recorded(&status).as_ref() != Some(text)) {
             let _ = writeln!(out, "snapshots  {text}");
+        }
+        let replicas = |status: &FlinkDeploymentStatus| status.task_manager.as_ref()?.replicas;
+        if let Some(replicas) = replicas(next)
+            .filter(|n| self.observed.cluster.is_some() && replicas(&status) != Some(*n))
+        {
+            let _ = writeln!(out, "managers   {replicas}");
         }
         for step in plan.steps.iter().filter(|step| step.writes()) {
             let _ = writeln!(out, "step       {step}");
