@@ -5,6 +5,7 @@
 
 mod block;
 mod limit;
+mod missing;
 mod words;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::{
 
 pub use block::Block;
 pub use limit::Limit;
+pub use missing::Missing;
 
 /// Why the job as a whole is left as it is, or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -344,33 +346,6 @@ impl fmt::Display for VertexReason {
             Self::AtLimit(limit) => write!(f, "needs more, but kept by {limit}"),
             Self::AtFloor(limit) => write!(f, "less is enough, but kept by {limit}"),
         }
-    }
-}
-
-/// What could not be known about a vertex.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// No two usable readings of it.
-    Readings,
-    /// Its counter of records read.
-    RecordsIn,
-    /// Its busy time.
-    BusyTime,
-    /// The target of what it reads from, or how much of it arrives here.
-    UpstreamRate,
-    /// What it can process.
-    Capacity,
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Readings => "no usable readings",
-            Self::RecordsIn => "the number of records read is unknown",
-            Self::BusyTime => "its busy time is unknown",
-            Self::UpstreamRate => "the rate upstream is unknown",
-            Self::Capacity => "its capacity is unknown",
-        })
     }
 }
 

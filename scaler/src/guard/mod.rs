@@ -68,7 +68,7 @@ fn of_the_job(situation: &Situation) -> Vec<Block> {
     match &situation.checkpoints_ok {
         CheckpointHealth::Ok | CheckpointHealth::Disabled => {}
         CheckpointHealth::Failing(why) | CheckpointHealth::Overdue { why, .. } => {
-            blocks.push(Block::CheckpointsFailing(why.clone()))
+            blocks.push(Block::CheckpointsFailing(why.clone()));
         }
         CheckpointHealth::Unknown(why) => blocks.push(Block::CheckpointsUnknown(why.clone())),
     }

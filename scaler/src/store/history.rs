@@ -489,7 +489,7 @@ mod tests {
         for source in 0..16 {
             let mut season = Season::default();
             for hour in 0..1000_u32 {
-                let rate = Rate::new(f64::from(hour).mul_add(1234.567_89, 1.0 / 3.0)).unwrap();
+                let rate = Rate::new(f64::from(hour).mul_add(1_234.567_89, 1.0 / 3.0)).unwrap();
                 season.observe(at(i64::from(hour) * 3600), rate);
             }
             let id = VertexId::new(format!("{source:032x}")).unwrap();

@@ -96,7 +96,7 @@ fn more_than_can_be_caught_up_with_is_not_read_again_for_it() {
 #[test]
 fn overdue_checkpoints_forbid_what_is_no_relief() {
     let by_upgrade = decided(2000.0, 10, |_, situation| {
-        situation.in_place_possible = false
+        situation.in_place_possible = false;
     });
     assert!(forbidden(&by_upgrade), "{by_upgrade}");
     // 95 % busy is too much to stay so, but nothing waits.
