@@ -29,8 +29,14 @@ const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/java");
 const START: Duration = Duration::from_mins(1);
 const CYCLE: Duration = Duration::from_mins(1);
 
+/// And to time itself.
+const TIMING: Duration = Duration::from_mins(10);
+
 /// Who waits for an answer, by job.
-type Waiting = Arc<Mutex<HashMap<String, Sender<Result<(), String>>>>>;
+type Waiting = Arc<Mutex<HashMap<String, Sender<Result<String, String>>>>>;
+
+/// Many small tasks on few cores: quick compilation and plain collection serve them best.
+const MANY_SMALL: [&str; 2] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /// A Java process with an autoscaler for each job it has been told of. Ends when dropped.
 #[derive(Debug)]
@@ -47,14 +53,26 @@ impl Java {
     /// # Errors
     /// When Java is missing or the harness does not come up.
     pub fn start(jar: &Path) -> Result<Self> {
+        Self::start_with(jar, &MANY_SMALL)
+    }
+
+    /// The same with Java's own choice of compiler and collector, for the best speed of a long run.
+    ///
+    /// # Errors
+    /// When Java is missing or the harness does not come up.
+    pub fn start_fast(jar: &Path) -> Result<Self> {
+        Self::start_with(jar, &[])
+    }
+
+    fn start_with(jar: &Path, options: &[&str]) -> Result<Self> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let log = jar.with_extension(format!("{number}.log"));
         let errors =
             File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut process = Command::new("java")
-            // Many small tasks on few cores: quick compilation and plain collection serve them best.
-            .args(["-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .arg("-Xmx1g")
+            .args(options)
             .args(["--add-opens=java.base/java.util=ALL-UNNAMED"])
             .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
             .arg("-jar")
@@ -88,7 +106,18 @@ impl Java {
     /// When the autoscaler failed, or Java is gone or late.
     pub fn cycle(&self, job: &str, url: &str, now: Timestamp) -> Result<()> {
         let request = format!("cycle {job} {url} {}", now.as_millisecond());
-        self.ask(job, &request)
+        self.ask(job, &request, CYCLE).map(drop)
+    }
+
+    /// How long evaluation and decision of the job's last control loop take: the median of so many, after as many again
+    /// to warm up.
+    ///
+    /// # Errors
+    /// When there was no decision yet, or Java is gone or late.
+    pub fn time(&self, job: &str, times: u32) -> Result<Duration> {
+        let nanos = self.ask(job, &format!("time {job} {times}"), TIMING)?;
+        let nanos = nanos.trim().parse();
+        Ok(Duration::from_nanos(nanos.context("java said no time")?))
     }
 
     /// Forgets the job.
@@ -96,10 +125,10 @@ impl Java {
     /// # Errors
     /// When Java is gone or late.
     pub fn reset(&self, job: &str) -> Result<()> {
-        self.ask(job, &format!("reset {job}"))
+        self.ask(job, &format!("reset {job}"), CYCLE).map(drop)
     }
 
-    fn ask(&self, job: &str, request: &str) -> Result<()> {
+    fn ask(&self, job: &str, request: &str, limit: Duration) -> Result<String> {
         let word = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
         ensure!(
             word(job),
@@ -111,17 +140,17 @@ impl Java {
         let written = writeln!(locked(&self.input), "{request}");
         let answer = written
             .context("java does not listen")
-            .and_then(|()| wait(&answer));
+            .and_then(|()| wait(&answer, limit));
         locked(&self.waiting).remove(job);
         answer.with_context(|| format!("{request} failed; see {}", self.log.display()))
     }
 }
 
-fn wait(answer: &Receiver<Result<(), String>>) -> Result<()> {
-    match answer.recv_timeout(CYCLE) {
-        Ok(Ok(())) => Ok(()),
+fn wait(answer: &Receiver<Result<String, String>>, limit: Duration) -> Result<String> {
+    match answer.recv_timeout(limit) {
+        Ok(Ok(text)) => Ok(text),
         Ok(Err(message)) => bail!("{message}"),
-        Err(RecvTimeoutError::Timeout) => bail!("no answer within {} s", CYCLE.as_secs()),
+        Err(RecvTimeoutError::Timeout) => bail!("no answer within {} s", limit.as_secs()),
         Err(RecvTimeoutError::Disconnected) => bail!("java has ended"),
     }
 }
@@ -141,7 +170,7 @@ fn listen(output: ChildStdout, up: &Sender<()>, waiting: &Waiting) {
         let mut words = line.splitn(3, ' ');
         let (word, job) = (words.next(), words.next().unwrap_or(""));
         let answer = match word {
-            Some("done") => Ok(()),
+            Some("done") => Ok(words.next().unwrap_or("").to_owned()),
             Some("error") => Err(words.next().unwrap_or("without a message").to_owned()),
             _ => {
                 // Whoever started it may have given up.

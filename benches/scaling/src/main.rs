@@ -8,6 +8,7 @@ mod contestants;
 mod picture;
 mod policy;
 mod report;
+mod speed;
 mod workload;
 
 use std::{
@@ -46,6 +47,9 @@ struct Arguments {
     /// Also run the adaptive profile without each of its parts, to see what each is good for.
     #[arg(long)]
     ablation: bool,
+    /// Instead of all that: how long a decision takes for chains of so many vertices, beside the Java autoscaler.
+    #[arg(long, value_delimiter = ',')]
+    speed: Vec<usize>,
     /// Where tables and pictures go.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -70,6 +74,10 @@ pub struct Run {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if !arguments.speed.is_empty() {
+        report::print(&speed::table(&arguments.speed)?);
+        return Ok(());
+    }
     let mut workloads = Vec::new();
     for folder in &arguments.workloads {
         workloads.extend(workload::read_all(folder)?);

@@ -63,8 +63,13 @@ pub fn ablation(workloads: &[Workload], rows: &[(String, Kind, Vec<Run>)]) -> Re
     Ok(text)
 }
 
-/// Prints the tables, and writes them, the figures and the pictures into the folder.
+/// Prints what was found.
 #[expect(clippy::print_stdout, reason = "the tables are what it is for")]
+pub fn print(text: &str) {
+    println!("{text}");
+}
+
+/// Prints the tables, and writes them, the figures and the pictures into the folder.
 pub fn write(
     workloads: &[Workload],
     kinds: &[Kind],
@@ -72,7 +77,7 @@ pub fn write(
     text: &str,
     out: Option<&Path>,
 ) -> Result<()> {
-    println!("{text}");
+    print(text);
     let Some(out) = out else { return Ok(()) };
     let tables = all_rows(workloads, kinds, runs);
     fs::create_dir_all(out).with_context(|| format!("{}", out.display()))?;

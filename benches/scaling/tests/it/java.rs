@@ -1,5 +1,7 @@
 //! The Java autoscaler on simulated jobs, in virtual time.
 
+use std::time::Duration;
+
 use bench_scaling::{
     java::{Java, jar},
     server::Served,
@@ -44,6 +46,9 @@ fn a_step_of_the_load_is_met_with_default_settings_and_jobs_do_not_mix() {
     assert!((31..=60).contains(&first), "{stepped:?}");
     assert!(steps.with(|job| job.parallelism()[1]) >= 3, "{stepped:?}");
     assert!(steps.with(|job| job.lag_seconds()) < 1.0, "{stepped:?}");
+
+    assert!(java.time("steady", 10).unwrap() > Duration::ZERO);
+    assert!(java.time("never-heard-of", 10).is_err());
 
     // Forgotten, it fills its window again before it decides anything.
     java.reset("steps").unwrap();

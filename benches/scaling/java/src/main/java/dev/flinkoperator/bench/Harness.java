@@ -18,6 +18,7 @@ import java.util.concurrent.Executors;
  *
  * <pre>
  * cycle JOB URL EPOCH_MILLIS   one control loop at that time    -> done JOB | error JOB MESSAGE
+ * time JOB TIMES               that loop's decision, timed      -> done JOB NANOS | error JOB MESSAGE
  * reset JOB                    forget the job                   -> done JOB
  * </pre>
  *
@@ -52,6 +53,7 @@ public final class Harness {
     private void answer(String request) {
         String[] words = request.trim().split(" ");
         String job = words.length > 1 ? words[1] : "?";
+        String answer = "";
         try {
             if (words.length == 4 && words[0].equals("cycle")) {
                 Instant now = Instant.ofEpochMilli(Long.parseLong(words[3]));
@@ -61,6 +63,12 @@ public final class Harness {
                     loops.put(job, loop);
                 }
                 loop.cycle(now);
+            } else if (words.length == 3 && words[0].equals("time")) {
+                JobLoop loop = loops.get(job);
+                if (loop == null) {
+                    throw new IllegalArgumentException("no control loop of this job yet");
+                }
+                answer = " " + loop.time(Integer.parseInt(words[2]));
             } else if (words.length == 2 && words[0].equals("reset")) {
                 JobLoop loop = loops.remove(job);
                 if (loop != null) {
@@ -69,7 +77,7 @@ public final class Harness {
             } else {
                 throw new IllegalArgumentException("not a request: " + request);
             }
-            say("done " + job);
+            say("done " + job + answer);
         } catch (Throwable error) {
             error.printStackTrace();
             say("error " + job + " " + error.toString().replaceAll("\\s+", " "));

@@ -9,8 +9,6 @@ import org.apache.flink.api.common.JobID;
 import org.apache.flink.autoscaler.JobAutoScalerContext;
 import org.apache.flink.autoscaler.JobAutoScalerImpl;
 import org.apache.flink.autoscaler.RestApiMetricsCollector;
-import org.apache.flink.autoscaler.ScalingExecutor;
-import org.apache.flink.autoscaler.ScalingMetricEvaluator;
 import org.apache.flink.autoscaler.state.InMemoryAutoScalerStateStore;
 import org.apache.flink.autoscaler.utils.JobStatusUtils;
 import org.apache.flink.configuration.Configuration;
@@ -31,6 +29,7 @@ final class JobLoop implements AutoCloseable {
 
     private final VirtualClock clock = new VirtualClock();
     private final Events events = new Events();
+    private final Speed speed = new Speed();
     private final KeptClient client;
     private final JobAutoScalerImpl<JobID, JobAutoScalerContext<JobID>> autoscaler;
 
@@ -38,11 +37,11 @@ final class JobLoop implements AutoCloseable {
         client = KeptClient.of(URI.create(url));
         var collector = new RestApiMetricsCollector<JobID, JobAutoScalerContext<JobID>>();
         var store = new InMemoryAutoScalerStateStore<JobID, JobAutoScalerContext<JobID>>();
-        var executor = new ScalingExecutor<>(events, store);
+        var executor = speed.new Executor(events, store);
         autoscaler =
                 new JobAutoScalerImpl<>(
                         collector,
-                        new ScalingMetricEvaluator(),
+                        speed.new Evaluator(),
                         executor,
                         events,
                         new Requirements(),
@@ -72,6 +71,11 @@ final class JobLoop implements AutoCloseable {
             autoscaler.scale(context(job));
         }
         events.rethrow();
+    }
+
+    /** How long evaluation and decision of the last control loop take, in nanoseconds. */
+    synchronized long time(int times) throws Exception {
+        return speed.median(times);
     }
 
     private JobAutoScalerContext<JobID> context(JobStatusMessage job) throws Exception {
