@@ -39,7 +39,7 @@ where
         &written.id,
         written.at,
         &about,
-        data,
+        &data,
     )
 }
 
@@ -63,7 +63,7 @@ pub fn event(written: &EventWritten) -> Value {
         &written.id,
         written.at,
         about,
-        data,
+        &data,
     )
 }
 
@@ -80,7 +80,7 @@ fn envelope(
     id: &str,
     at: jiff::Timestamp,
     about: &ObjectReference,
-    data: Value,
+    data: &Value,
 ) -> Value {
     let text = |part: &Option<String>| part.clone().unwrap_or_default();
     let (namespace, name) = (text(&about.namespace), text(&about.name));
