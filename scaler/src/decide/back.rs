@@ -5,7 +5,7 @@
 //!
 //! | what | how much |
 //! | --- | --- |
-//! | the sources read less, with more subtasks | less than 0.9 of what they read before and are still asked for, and fall behind |
+//! | the sources read less, with more subtasks | less than 0.9 of what they read before and are still asked for, and records wait |
 //! | the job starts again and again | [`RESTARTS`] times |
 //! | memory is short | after fewer subtasks |
 //! | nothing is gained | by a second try |
@@ -40,10 +40,28 @@ const RESTARTS: u32 = 3;
 /// Less than this share of what was read before is clearly less ...
 const LESS: f64 = 0.9;
 
-/// ... if it is also less than this share of what is asked for.
+/// ... if it is also less than this share of what is asked for ...
 const BEHIND: f64 = 0.97;
 
+/// ... and more waits than is read in so many seconds. Where next to nothing does, less is read because less comes.
+const WAITING: f64 = 10.0;
+
+/// Whether the sources do less than they did, and than they should. `waiting` is in records, if all of them tell it.
+fn reads_less(before: Flow, now: Flow, waiting: Option<f64>) -> bool {
+    let possible = before.read.min(now.asked);
+    let (read, asked) = (now.read.get(), now.asked.get());
+    let behind = waiting.is_none_or(|records| records > WAITING * read);
+    read < LESS * possible.get() && read < BEHIND * asked && behind
+}
+
 impl Context<'_> {
+    /// Records that wait in front of all sources; `None` if one of them does not say.
+    fn waiting(&self, evaluation: &Evaluation) -> Option<f64> {
+        let vertices = (0..).zip(&evaluation.vertices);
+        let sources = vertices.filter(|(position, _)| self.topology.is_source(*position));
+        sources.map(|(_, source)| Some(source.lag?.get())).sum()
+    }
+
     /// The way back if memory is short or the sources read less since the last rescale, `full` telling whether the
     /// evidence is; nothing at all for a while after that.
     pub(super) fn after_rescale(
@@ -63,7 +81,7 @@ impl Context<'_> {
         let flow = evaluation.flow.filter(|_| full);
         let why = self
             .pressed(blocked_by)
-            .or_else(|| self.slower(flow?))
+            .or_else(|| self.slower(flow?, self.waiting(evaluation)))
             .or_else(|| self.in_vain(evaluation).filter(|_| full))?;
         // Short memory is the reason to act here, not one against it.
         let short = |block: &&Block| matches!(block, Block::MemoryPressure { .. });
@@ -112,15 +130,13 @@ impl Context<'_> {
 
     /// Sources that read less than before and than they are asked for, although there are more subtasks. With fewer the
     /// load may have fallen as well, and where it has not, they are scaled up like any others.
-    fn slower(&self, now: Flow) -> Option<String> {
+    fn slower(&self, now: Flow, waiting: Option<f64>) -> Option<String> {
         let last = self.watched()?;
         let before = last.watch.before?;
         if !last.vertices.values().any(|change| change.to > change.from) {
             return None;
         }
-        let possible = before.read.min(now.asked);
-        let (read, asked) = (now.read.get(), now.asked.get());
-        (read < LESS * possible.get() && read < BEHIND * asked).then(|| {
+        reads_less(before, now, waiting).then(|| {
             format!(
                 "the sources read {} records/s, before {}",
                 now.read, before.read
@@ -202,5 +218,26 @@ impl Context<'_> {
                     ..fitted
                 }
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Rate;
+
+    #[test]
+    fn less_is_read_only_where_something_waits_or_nobody_knows() {
+        let flow = |read: f64, asked: f64| Flow {
+            read: Rate::new(read).unwrap(),
+            asked: Rate::new(asked).unwrap(),
+        };
+        // As a job read Kafka: what had piled up was just read, and the load had just fallen.
+        let (before, now) = (flow(2989.0, 2989.0), flow(1825.0, 2400.0));
+        assert!(!reads_less(before, now, Some(0.0)));
+        assert!(!reads_less(before, now, Some(18_000.0)));
+        assert!(reads_less(before, now, Some(19_000.0)));
+        assert!(reads_less(before, now, None));
+        assert!(!reads_less(before, flow(2400.0, 2400.0), None));
     }
 }

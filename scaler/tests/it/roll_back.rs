@@ -13,7 +13,7 @@ use flink_scaler::{
 };
 use jiff::SignedDuration;
 
-use crate::support::{Job, at, id, of, vertex};
+use crate::support::{Job, at, id, of, short, vertex};
 
 fn whole() -> Settings {
     Settings {
@@ -97,6 +97,47 @@ fn what_failed_is_not_tried_again_when_the_freeze_is_over() {
     );
     let verdict = run.verdict.unwrap();
     assert_eq!(verdict.history.failed.len(), 1);
+}
+
+/// Each stage keeps its promises; the load rises to the fourfold, and falls again so many seconds later.
+fn risen_for(seconds: f64) -> Model {
+    Model {
+        stages: vec![
+            Stage::source("source", 10_000.0),
+            Stage {
+                ship: ShipStrategy::Hash,
+                max_parallelism: 720,
+                ..Stage::reading("keyed", 300.0, vec![0])
+            },
+        ],
+        loads: BTreeMap::from([(
+            0,
+            Load::steps(&[(0.0, 200.0), (300.0, 900.0), (300.0 + seconds, 200.0)]).noisy(0.05, 3),
+        )]),
+        restart: 10.0,
+        ..Model::default()
+    }
+}
+
+#[test]
+fn less_that_is_read_because_less_comes_is_no_reason_to_go_back() {
+    for seconds in (30..300).step_by(10) {
+        let mut run = Run::new(
+            risen_for(f64::from(seconds)),
+            short(),
+            SignedDuration::from_secs(10),
+            at(0),
+        );
+        run.go(SignedDuration::from_mins(20));
+        let back = |reason: &Reason| matches!(reason, Reason::RollBack { .. });
+        let backs: Vec<_> = run
+            .rescales
+            .iter()
+            .filter(|one| back(&one.reason))
+            .collect();
+        assert!(backs.is_empty(), "risen for {seconds} s: {backs:?}");
+        assert!(run.rescales.len() > 1, "{:?}", run.rescales);
+    }
 }
 
 /// A history in which the vertex has just gone from one parallelism to another, with so many starts since.

@@ -1,6 +1,6 @@
 //! What must hold at every moment of a life.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flink_crds::{FlinkStateSnapshot, SnapshotState};
 use flink_operator::domain::snapshot::SnapshotView;
@@ -29,6 +29,8 @@ pub struct Witness {
     pub uncertain: bool,
     /// It has not ended yet.
     ending: bool,
+    /// Jobs that were asked to stop with a savepoint.
+    stopping: BTreeSet<String>,
     /// Attempts at each snapshot ever seen.
     attempts: BTreeMap<String, usize>,
     /// Savepoints asked of Flink that stop no job.
@@ -47,6 +49,7 @@ impl Witness {
             found_again: 0,
             uncertain: false,
             ending: false,
+            stopping: BTreeSet::new(),
             attempts: BTreeMap::new(),
             asked: 0,
         }
@@ -86,9 +89,15 @@ impl Witness {
         for entry in entries.iter().skip(self.position) {
             match &entry.what {
                 Happening::SnapshotCompleted {
-                    records, savepoint, ..
+                    job,
+                    records,
+                    savepoint,
+                    ..
                 } => {
-                    self.saved = self.saved.max(*records);
+                    // A savepoint that stops nothing is the person's: Flink does not go back to it either (FLIP-203).
+                    if !savepoint || self.stopping.contains(job) {
+                        self.saved = self.saved.max(*records);
+                    }
                     if !savepoint {
                         self.found_again = self.found_again.max(*records);
                     }
@@ -107,6 +116,9 @@ impl Witness {
                     self.saved = self.found_again;
                 }
                 Happening::SavepointTriggered { stop: false, .. } => self.asked += 1,
+                Happening::SavepointTriggered { job, .. } => {
+                    self.stopping.insert(job.clone());
+                }
                 _ => {}
             }
         }
