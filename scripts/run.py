@@ -5,7 +5,6 @@ Settings, all from the environment:
     CI=true           install missing Debian packages; nothing may be skipped
     CLUSTER=current   the end-to-end tests use the cluster of KUBECONFIG, not one of our own
     KEEP_CLUSTER=1    leave our own cluster running afterwards
-    LIVES=1000000     play so many random lives in `make test`, rather than 100,000
 """
 
 import os
@@ -110,13 +109,6 @@ def end_to_end(tool: list[str], own: bool) -> list[Stage]:
         "operator program",
         ["cargo", "build", "--locked", "--release", "--package", "flink-operator"],
     )
-    lives = Stage(
-        "lives",
-        ["cargo", "test", "--locked", "--profile", "lives", "--package", "flink-operator", "--test", "it", "lives"],
-        env={"LIVES": os.environ.get("LIVES", "100000")},
-        needs=("operator program",),
-        remedy="the end of the log has the life, made as simple as it can be, and how to play it again",
-    )
     api = Stage(
         "API tests",
         [*test, "--test", "api", "--", "--test-threads=4"],
@@ -165,7 +157,7 @@ def end_to_end(tool: list[str], own: bool) -> list[Stage]:
             remedy=look,
         ),
     ]
-    return [program, lives, api, *before, *e2e, *after]
+    return [program, api, *before, *e2e, *after]
 
 
 def prerequisites(level: str) -> list[str]:

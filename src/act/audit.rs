@@ -112,6 +112,7 @@ mod tests {
             reason: Reason::JobStatusChanged,
             component: Component::Job,
             message: "Job status changed\nfrom CREATED to RUNNING".to_owned(),
+            detail: None,
         };
         assert_eq!(
             event_line("FlinkDeployment", &announcement),

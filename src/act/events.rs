@@ -41,6 +41,7 @@ where
 async fn count_up(api: &Api<Event>, name: &str, event: &Event) -> Result<Event, kube::Error> {
     let present = deadline(api.get(name)).await?;
     let patch = serde_json::json!({
+        "metadata": { "annotations": event.metadata.annotations },
         "count": present.count.unwrap_or(1).saturating_add(1),
         "lastTimestamp": event.last_timestamp,
         "message": event.message,
@@ -65,11 +66,14 @@ fn event<K: Resource<DynamicType = ()>>(
     let message: String = announcement.message.chars().take(LONGEST).collect();
     let component = component(announcement.component);
     // The Java operator's naming, so that events are counted on across a change of operator.
-    let key = format!("{reason}{message}{kind_of_event}{kind}{object_name}{uid}");
+    let detail = announcement.detail.as_deref();
+    let said = detail.map_or(message.as_str(), |detail| &detail.key);
+    let key = format!("{reason}{said}{kind_of_event}{kind}{object_name}{uid}");
     Event {
         metadata: ObjectMeta {
             name: Some(format!("{component}.{}", java_hash(&key))),
             namespace: object.namespace(),
+            annotations: detail.map(|detail| detail.annotations.clone()),
             ..ObjectMeta::default()
         },
         involved_object: ObjectReference {

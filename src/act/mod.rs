@@ -27,9 +27,7 @@ use serde::de::DeserializeOwned;
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::deadline::deadline;
-use crate::domain::{
-    Announcement, Component, FINALIZER, Plan, Reason, ScalerMemory, Step, with_error,
-};
+use crate::domain::{Announcement, Component, FINALIZER, Plan, Reason, ScalerMemory, Step};
 use crate::flink::{FlinkRest, RestError};
 use crate::leader::{Claim, NotLeader};
 use crate::listen::{Audience, Newsroom};
@@ -279,8 +277,9 @@ impl Actor {
         error: &Error,
         written: &mut Option<String>,
     ) {
-        let message = Chain(error).to_string();
-        let status = with_error(&plan.status, "Error", &message);
+        // A line is one failure.
+        let message = Chain(error).to_string().replace('\n', " ");
+        let status = plan.errors.with_error(&plan.status, "Error", &message);
         let present = as_recorded(object, &plan.status, written.as_ref());
         if present.status.as_ref() == Some(&status) {
             return;
@@ -290,6 +289,7 @@ impl Actor {
             reason: Reason::Error,
             component: Component::JobManagerDeployment,
             message,
+            detail: None,
         };
         match self.write_status(&present, &status).await {
             Ok(Some(version)) => *written = Some(version),

@@ -48,6 +48,7 @@ pub async fn report<K: Managed>(actor: &Actor, invalid: &InvalidObject) -> Resul
         reason: crate::domain::Reason::ValidationError,
         component: crate::domain::Component::Operator,
         message,
+        detail: None,
     };
     actor.announce(&subject, &announcement).await;
     Ok(())

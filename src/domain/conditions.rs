@@ -10,7 +10,8 @@ use flink_crds::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::draft::{Draft, error_field};
+use super::draft::Draft;
+use super::error_form::error_field;
 use super::{Desired, Observed};
 
 /// Work out all conditions from the status as it will be written.
@@ -19,7 +20,8 @@ pub fn set(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     let lifecycle = draft.status.lifecycle_state.unwrap_or_default();
     let failed = lifecycle == LifecycleState::Failed
         || !desired.violations.is_empty()
-        || draft.waits_for_a_person();
+        || draft.waits_for_a_person()
+        || draft.refused;
     let behind = draft.status.observed_generation != Some(desired.identity.generation);
     let settled = match lifecycle {
         LifecycleState::Stable | LifecycleState::Suspended | LifecycleState::RolledBack => true,
@@ -67,7 +69,8 @@ pub fn set(draft: &mut Draft, desired: &Desired, observed: &Observed) {
             "Progressing".to_owned()
         },
         if failed {
-            waiting.or(error).unwrap_or_default()
+            let refusal = error.clone().filter(|_| draft.refused);
+            refusal.or(waiting).or(error).unwrap_or_default()
         } else {
             String::new()
         },

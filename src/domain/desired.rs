@@ -16,6 +16,7 @@ use kube::ResourceExt;
 
 use super::ClusterAddress;
 use super::adopted::adopted;
+use super::error_form::ErrorForm;
 use super::extension::{Asked, Rules};
 use super::freeze::Freeze;
 use super::memory::{TaskManager, in_force, starts, with_memory};
@@ -87,6 +88,10 @@ pub struct Desired {
     pub manages_ingress: bool,
     /// Those of its labels by which this operator selects what it looks after.
     pub selected_labels: BTreeMap<String, String>,
+    /// How errors are written down.
+    pub errors: ErrorForm,
+    /// How exceptions of the job are told.
+    pub exceptions: ExceptionEvents,
     /// Settings in force: the deployed spec's, with the user's present operator keys over them.
     pub settings: Settings,
 }
@@ -138,6 +143,10 @@ impl Desired {
         });
         let mut settings = settings.unwrap_or_else(|_| Settings::defaults(recorded.as_ref()));
         settings.snapshots = settings.snapshots.within(defaults.operator());
+        let errors = ErrorForm::read(&asked).unwrap_or_else(|error| {
+            violations.push(Violation::from(&error));
+            ErrorForm::default()
+        });
         let (scaler, scaler_options) = scaler_settings(&asked).unwrap_or_else(|errors| {
             violations.extend(errors.iter().map(Violation::from));
             let before = deployed.as_ref().map(scaler_settings);
@@ -176,10 +185,13 @@ impl Desired {
         Self {
             // It is told once for each generation, and looking for it takes longer than most passes.
             advice: if new {
-                advice(&own, &violations)
+                let own = advice(&own, &violations);
+                own.into_iter().chain(errors.advice()).collect()
             } else {
                 Vec::new()
             },
+            errors,
+            exceptions: ExceptionEvents::read(defaults.operator()),
             scaler,
             scaler_options,
             freeze: Freeze::of(object),
@@ -415,6 +427,29 @@ fn format_name(format: SavepointFormatType) -> &'static str {
     match format {
         SavepointFormatType::Native => "NATIVE",
         SavepointFormatType::Canonical | SavepointFormatType::Unknown => "CANONICAL",
+    }
+}
+
+/// How exceptions of a job are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExceptionEvents {
+    /// The most that one pass tells; none are looked for if it is 0.
+    pub limit: usize,
+    /// Lines of the stack trace, after the first.
+    pub lines: usize,
+}
+
+impl ExceptionEvents {
+    /// Read from the operator's own configuration; what cannot be read is as by default.
+    fn read(operator: &FlinkConfig) -> Self {
+        let read = |option, default| {
+            let number: Result<i32, ConfigError> = operator.get(option);
+            number.map_or(default, |n| usize::try_from(n).unwrap_or_default())
+        };
+        Self {
+            limit: read(&options::EVENTS_EXCEPTIONS_LIMIT, 10),
+            lines: read(&options::EVENTS_EXCEPTIONS_STACKTRACE_LINES, 5),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use flink_crds::{
 use flink_scaler::Verdict;
 use jiff::Timestamp;
 
+use super::error_form::{ErrorForm, error_field};
 use super::observed::elapsed;
 use super::recorded::{self, Recorded};
 use super::{Announcement, Component, Desired, Observed, Plan, Reason, Step, Waiting};
@@ -31,11 +32,14 @@ pub struct Draft {
     told: Option<String>,
     /// What this pass found wrong.
     failures: Vec<(Reason, String)>,
+    /// A step of this pass was refused before.
+    pub refused: bool,
+    errors: ErrorForm,
 }
 
 impl Draft {
     /// Begin from the recorded status.
-    pub fn from(status: &FlinkDeploymentStatus) -> Self {
+    pub fn of(desired: &Desired, status: &FlinkDeploymentStatus) -> Self {
         Self {
             status: status.clone(),
             steps: Vec::new(),
@@ -46,6 +50,8 @@ impl Draft {
             verdict: None,
             told: error_field(status, "message"),
             failures: Vec::new(),
+            refused: false,
+            errors: desired.errors.clone(),
         }
     }
 
@@ -60,6 +66,7 @@ impl Draft {
             waiting: self.waiting,
             look_again: self.look_again,
             verdict: self.verdict,
+            errors: self.errors,
         }
     }
 
@@ -120,12 +127,18 @@ impl Draft {
     }
 
     fn announce(&mut self, warning: bool, component: Component, reason: Reason, message: String) {
-        self.events.push(Announcement {
+        self.say(Announcement {
             warning,
             reason,
             component,
             message,
+            detail: None,
         });
+    }
+
+    /// Tell people of this.
+    pub fn say(&mut self, announcement: Announcement) {
+        self.events.push(announcement);
     }
 
     /// Record an error in the status and warn of it, once for as long as it stays the same. What
@@ -134,11 +147,25 @@ impl Draft {
         let told = self
             .told
             .as_deref()
-            .is_some_and(|told| told.contains(message));
+            .is_some_and(|told| told.contains(self.errors.shortened(message)));
         if !told {
             self.warn(component, reason.clone(), message);
         }
         self.failures.push((reason, message.to_owned()));
+        self.status.error = self.failure_text();
+    }
+
+    /// What a step was refused for stands until the step is done: it is tried again, but not told again.
+    pub fn keep_refusals(&mut self) {
+        let told = self.told.clone().unwrap_or_default();
+        let refused = |line: &&str| self.steps.iter().any(|step| step.is_told_of(line));
+        let refusals: Vec<String> = told.lines().filter(refused).map(str::to_owned).collect();
+        if refusals.is_empty() {
+            return;
+        }
+        self.refused = true;
+        let refusals = refusals.into_iter().map(|text| (Reason::Error, text));
+        self.failures.extend(refusals);
         self.status.error = self.failure_text();
     }
 
@@ -155,7 +182,7 @@ impl Draft {
             .iter()
             .map(|(_, text)| text.as_str())
             .collect();
-        Some(error_text(&first.to_string(), &messages.join("\n")))
+        Some(self.errors.text(&first.to_string(), &messages))
     }
 
     /// The job's part of the status.
@@ -369,34 +396,4 @@ impl Draft {
             .and_then(|text| text.parse::<Timestamp>().ok());
         started.map_or(Duration::ZERO, |started| elapsed(started, observed.now))
     }
-}
-
-/// `status.error`: a JSON document in a string, as tools of the Java operator read it.
-fn error_text(kind: &str, message: &str) -> String {
-    serde_json::json!({ "type": kind, "message": message }).to_string()
-}
-
-/// One field of the document in `status.error`.
-pub fn error_field(status: &FlinkDeploymentStatus, field: &str) -> Option<String> {
-    let document: serde_json::Value = serde_json::from_str(status.error.as_deref()?).ok()?;
-    document.get(field)?.as_str().map(str::to_owned)
-}
-
-/// The status, with a step's failure recorded in it.
-pub fn with_error(
-    status: &FlinkDeploymentStatus,
-    kind: &str,
-    message: &str,
-) -> FlinkDeploymentStatus {
-    let mut status = status.clone();
-    status.error = Some(error_text(kind, message));
-    status.lifecycle_state = Some(super::lifecycle::lifecycle_of(&status));
-    for condition in status.conditions.iter_mut().flatten() {
-        if condition.type_ == "Stalled" && condition.status != "True" {
-            "True".clone_into(&mut condition.status);
-            kind.clone_into(&mut condition.reason);
-            message.clone_into(&mut condition.message);
-        }
-    }
-    status
 }

@@ -13,6 +13,7 @@ mod conditions;
 mod decide;
 mod desired;
 mod draft;
+mod error_form;
 mod extension;
 mod freeze;
 mod lifecycle;
@@ -20,27 +21,29 @@ mod memory;
 mod observed;
 mod parallelism;
 mod plan;
+mod reason;
 mod recorded;
 mod sighting;
 pub mod snapshot;
 mod validate;
 
 pub use change::{Change, SpecChange, change_of};
-pub use decide::{decide, needs, recorded_trigger};
-pub use desired::{Desired, FINALIZER, Identity, Settings, scaler_settings};
-pub use draft::with_error;
+pub use decide::{decide, needs, recorded_trigger, told_until};
+pub use desired::{Desired, ExceptionEvents, FINALIZER, Identity, Settings, scaler_settings};
+pub use error_form::ErrorForm;
 pub use extension::{Asked, Mutator, Rules, Validator};
 pub use freeze::{FREEZE, Freeze};
 pub use lifecycle::lifecycle_of;
 pub use memory::TaskManager;
 pub use observed::{
-    Checkpoints, ClusterInfo, FreshIds, HaMetadata, IngressView, Job, JobManager, Need, Needs,
-    Observed, PodFailure, Pods, SavepointProgress, ScalerView, Vertex,
+    Checkpoints, ClusterInfo, FreshIds, HaMetadata, IngressView, Job, JobException, JobManager,
+    Need, Needs, Observed, PodFailure, Pods, SavepointProgress, ScalerView, Vertex,
 };
 pub use plan::{
-    Announcement, ClusterAddress, Component, Deployment, NewSnapshot, Plan, Reason,
+    Announcement, ClusterAddress, Component, Deployment, Detail, NewSnapshot, Plan,
     SavepointRequest, ScalerMemory, Step, Waiting,
 };
+pub use reason::Reason;
 pub use recorded::LAST_STATE_PATH;
 pub use sighting::Sighting;
 pub use validate::{Violation, validate};

@@ -44,6 +44,8 @@ pub struct Observed {
     pub checkpoints: Sighting<Checkpoints>,
     /// Why the recorded job failed, as Flink tells it; read when it is `FAILED`.
     pub failure: Option<String>,
+    /// The newest exceptions of the recorded job; read when it changed since they were last told.
+    pub exceptions: Sighting<Vec<JobException>>,
     /// What the cluster says of itself.
     pub cluster: Option<ClusterInfo>,
     /// Parallelism now running, by vertex; read while a rescale is pending or replicas are counted.
@@ -71,6 +73,7 @@ impl Observed {
             snapshot: Sighting::not_read(),
             checkpoints: Sighting::not_read(),
             failure: None,
+            exceptions: Sighting::not_read(),
             cluster: None,
             vertices: Sighting::not_read(),
             scaler: Sighting::Absent,
@@ -157,6 +160,25 @@ pub struct PodFailure {
     pub transient: bool,
     /// Since when the pod exists.
     pub since: Option<Timestamp>,
+}
+
+/// One exception of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobException {
+    /// When, in milliseconds since the epoch.
+    pub at_ms: i64,
+    /// Java class.
+    pub class: String,
+    /// The stack trace.
+    pub trace: String,
+    /// The task in which it happened; `None` for one of the whole job.
+    pub task: Option<String>,
+    /// Host and port of the TaskManager.
+    pub endpoint: Option<String>,
+    /// Id of the TaskManager.
+    pub task_manager: Option<String>,
+    /// Labels of Flink's failure enrichers.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// One job as Flink lists it.
@@ -290,6 +312,8 @@ pub enum Need {
     CheckpointsWhenTerminal,
     /// Checkpoints in any case.
     Checkpoints,
+    /// Exceptions of the job, if it changed.
+    Exceptions,
     /// Vertices and their parallelism.
     Vertices,
     /// A sample for the autoscaler, and what it remembers.

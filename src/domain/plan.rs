@@ -9,6 +9,8 @@ use std::time::Duration;
 use flink_crds::{FlinkDeploymentStatus, FlinkStateSnapshotSpec, TunedMemory};
 use flink_scaler::{DecisionLog, History, JobGraph, Verdict, VertexId, Window};
 
+use super::error_form::ErrorForm;
+use super::reason::Reason;
 use super::snapshot::SnapshotRequest;
 use crate::config::FlinkConfig;
 use crate::resources::Object;
@@ -33,6 +35,8 @@ pub struct Plan {
     pub look_again: Option<Duration>,
     /// What the autoscaler said, if it was asked.
     pub verdict: Option<Box<Verdict>>,
+    /// How a step that is refused is written down.
+    pub errors: ErrorForm,
 }
 
 /// Where a cluster's REST interface is.
@@ -129,6 +133,19 @@ impl Step {
         matches!(self, Self::Rescale { .. })
     }
 
+    /// Whether `failure` tells of this step being refused, or one like it. Only steps that are taken beside a job at
+    /// rest are asked: what is wrong with others stands in the status until the job is well.
+    pub fn is_told_of(&self, failure: &str) -> bool {
+        let object = match self {
+            Self::ApplyIngress(_) | Self::DeleteIngress => " Ingress ".to_owned(),
+            Self::KeepScaler(memory) if memory.store => " ConfigMap ".to_owned(),
+            Self::MakeSnapshot(snapshot) => format!(" FlinkStateSnapshot {}", snapshot.name),
+            Self::DeleteSnapshot(name) => format!(" FlinkStateSnapshot {name}"),
+            _ => return false,
+        };
+        failure.starts_with("failed to ") && failure.contains(&object)
+    }
+
     /// Whether anything outside this process is changed.
     pub fn writes(&self) -> bool {
         !matches!(self, Self::KeepScaler(memory) if !memory.store)
@@ -180,6 +197,17 @@ pub struct Announcement {
     pub component: Component,
     /// The sentence people read.
     pub message: String,
+    /// What else belongs to it.
+    pub detail: Option<Box<Detail>>,
+}
+
+/// What belongs to an event beside its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// Events with the same key are the same one, whatever their messages are.
+    pub key: String,
+    /// Facts for tools.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Parts of a deployment that events speak of, with the Java operator's names.
@@ -190,49 +218,6 @@ pub enum Component {
     JobManagerDeployment,
     Job,
     Snapshot,
-}
-
-/// Reasons of events, with the Java operator's names; `Container` carries Kubernetes' own reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the documentation")]
-pub enum Reason {
-    Submit,
-    Suspended,
-    SpecChanged,
-    JobStatusChanged,
-    Missing,
-    Cleanup,
-    CleanupFailed,
-    ValidationError,
-    UnsupportedFlinkVersion,
-    RecoverDeployment,
-    RestartFailedJob,
-    RestoreFailed,
-    UpgradeFailed,
-    CheckpointNotFound,
-    SavepointError,
-    CheckpointError,
-    SnapshotAbandoned,
-    SnapshotRemoved,
-    IngressManagement,
-    Scaling,
-    ScalingReport,
-    ScalingConflict,
-    MemoryTuning,
-    ResourceQuotaReached,
-    AutoscalerError,
-    UnknownConfiguration,
-    Error,
-    Container(String),
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Container(reason) => f.write_str(reason),
-            named => write!(f, "{named:?}"),
-        }
-    }
 }
 
 /// Why a pass does nothing more for now.

@@ -7,8 +7,8 @@ use flink_crds::{FlinkDeploymentStatus, FlinkJobState};
 use super::{Observer, scaler, snapshot};
 use crate::domain::snapshot::SnapshotProgress;
 use crate::domain::{
-    Checkpoints, ClusterInfo, Desired, Job, Need, Needs, Observed, SavepointProgress, Sighting,
-    Vertex, recorded_trigger,
+    Checkpoints, ClusterInfo, Desired, Job, JobException, Need, Needs, Observed, SavepointProgress,
+    Sighting, Vertex, recorded_trigger, told_until,
 };
 use crate::flink::{self, FlinkClient, Location, SavepointFailure, savepoint_failure};
 
@@ -49,12 +49,14 @@ pub async fn observe(
         return;
     };
     let state = look.job(&id).seen().map(|job| job.state);
-    let (savepoint, snapshot, checkpoints, vertices, failure, view) = tokio::join!(
+    let changed = look.job(&id).seen().map(|job| job.modified_ms);
+    let (savepoint, snapshot, checkpoints, vertices, failure, exceptions, view) = tokio::join!(
         pending_savepoint(&client, status, needs, &id),
         recorded_snapshot(&client, status, needs, &id),
         checkpoints(&client, needs, &id, state),
         vertices(&client, needs, &id),
         failure(&client, &id, state),
+        exceptions(&client, desired, (status, needs), &id, changed),
         async {
             match look.job(&id) {
                 _ if !needs.contains(&Need::Scaler) => Sighting::Absent,
@@ -78,6 +80,7 @@ pub async fn observe(
     look.checkpoints = checkpoints;
     look.vertices = vertices;
     look.failure = failure;
+    look.exceptions = exceptions;
     look.scaler = view;
 }
 
@@ -246,6 +249,36 @@ async fn vertices(
                 })
                 .collect(),
         ),
+        Err(error) => Sighting::Unknown(error.to_string()),
+    }
+}
+
+/// The newest exceptions, if the job changed since they were last told: each one makes it change.
+async fn exceptions(
+    client: &FlinkClient,
+    desired: &Desired,
+    (status, needs): (&FlinkDeploymentStatus, &Needs),
+    job: &str,
+    changed: Option<i64>,
+) -> Sighting<Vec<JobException>> {
+    let recorded = status.job_status.as_ref();
+    let told = recorded.and_then(|job| told_until(job.exceptions_told_until.as_deref()));
+    let news = changed.is_some() && changed > told;
+    if !needs.contains(&Need::Exceptions) || !news {
+        return Sighting::not_read();
+    }
+    let limit = u32::try_from(desired.exceptions.limit).unwrap_or(u32::MAX);
+    let exception = |exception: flink::JobException| JobException {
+        at_ms: exception.timestamp_ms,
+        class: exception.name,
+        trace: exception.stack_trace,
+        task: exception.task,
+        endpoint: exception.endpoint,
+        task_manager: exception.task_manager,
+        labels: exception.labels,
+    };
+    match client.exceptions(job, limit).await {
+        Ok(exceptions) => Sighting::Seen(exceptions.into_iter().map(exception).collect()),
         Err(error) => Sighting::Unknown(error.to_string()),
     }
 }

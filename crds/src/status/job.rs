@@ -27,6 +27,9 @@ pub struct JobStatus {
     /// When the state last changed (milliseconds since the epoch, as text).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update_time: Option<String>,
+    /// Up to when exceptions of the job were told as events (milliseconds since the epoch, as text).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exceptions_told_until: Option<String>,
     /// Savepoint or checkpoint that the next start restores from.
     /// `KUBERNETES_OPERATOR_LAST_STATE` means it is named in high-availability metadata only.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@
 
 mod delete;
 mod deploy;
+mod exceptions;
 mod ingress;
 mod needs;
 mod pending;
@@ -20,11 +21,13 @@ use std::time::Duration;
 
 use flink_crds::{FlinkDeploymentStatus, FlinkJobState, JobState, ReconciliationState};
 
+pub use exceptions::told_until;
 pub use needs::needs;
 pub use snapshots::recorded_trigger;
 
 use super::change::{SpecChange, change_of};
-use super::draft::{Draft, error_field};
+use super::draft::Draft;
+use super::error_form::error_field;
 use super::{Component, Desired, Observed, Plan, Reason, Step, Waiting};
 use super::{conditions, lifecycle};
 
@@ -33,7 +36,7 @@ const AT_ONCE: Duration = Duration::ZERO;
 
 /// Decide what one `FlinkDeployment` needs now.
 pub fn decide(desired: &Desired, status: &FlinkDeploymentStatus, observed: &Observed) -> Plan {
-    let mut draft = Draft::from(status);
+    let mut draft = Draft::of(desired, status);
     concerns(&mut draft, desired, observed);
     if !desired.identity.deleting {
         if draft.deployed().is_some() {
@@ -48,6 +51,7 @@ pub fn decide(desired: &Desired, status: &FlinkDeploymentStatus, observed: &Obse
     if waiting.is_none() && desired.identity.finalized {
         draft.look_again_in(desired.settings.reconcile_interval);
     }
+    draft.keep_refusals();
     draft.status.lifecycle_state = Some(lifecycle::lifecycle_of(&draft.status));
     conditions::set(&mut draft, desired, observed);
     draft.finish(desired)
@@ -65,6 +69,7 @@ fn concerns(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     }
     let before = draft.job_state();
     track::fold(draft, desired, observed);
+    exceptions::tell(draft, desired, observed);
     if pending::proceed(draft, desired, observed) {
         return;
     }

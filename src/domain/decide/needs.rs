@@ -40,6 +40,9 @@ pub fn needs(desired: &Desired, status: &FlinkDeploymentStatus) -> Needs {
     if !suspended || desired.identity.deleting {
         needs.insert(Need::Rest);
         needs.insert(Need::CheckpointsWhenTerminal);
+        if desired.exceptions.limit > 0 {
+            needs.insert(Need::Exceptions);
+        }
     }
     if status.job_manager_deployment_status != Some(Jm::Ready) || !at_rest {
         needs.insert(Need::Pods);

@@ -59,6 +59,7 @@ impl Draft {
             reason,
             component,
             message: message.to_owned(),
+            detail: None,
         });
     }
 

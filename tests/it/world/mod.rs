@@ -13,6 +13,7 @@ mod room;
 mod snapshots;
 mod stories;
 mod takeover;
+mod told;
 
 use std::time::Duration;
 

@@ -4,8 +4,8 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use flink_sim::api::ApiServer;
@@ -19,6 +19,8 @@ pub struct Lifeline {
     left: Arc<AtomicU64>,
     ended: Arc<Notify>,
     sabotage: Option<Sabotage>,
+    /// Writes to paths with this in them are refused.
+    refused: Arc<Mutex<Option<&'static str>>>,
 }
 
 /// What an operator that is broken on purpose does wrong, to see that it is noticed.
@@ -43,6 +45,7 @@ impl Lifeline {
             left: Arc::new(AtomicU64::new(writes)),
             ended: Arc::default(),
             sabotage: None,
+            refused: Arc::default(),
         }
     }
 
@@ -59,6 +62,11 @@ impl Lifeline {
     /// Nobody dies.
     pub fn endless() -> Self {
         Self::of(u64::MAX)
+    }
+
+    /// From now on the server refuses writes to paths with this in them.
+    pub fn refuse(&self, part: Option<&'static str>) {
+        *self.refused.lock().unwrap() = part;
     }
 
     /// A client whose writes count.
@@ -111,6 +119,10 @@ impl tower::Service<Request<Body>> for Mortal {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let writes = request.method() != Method::GET;
+        let refused = *self.lifeline.refused.lock().unwrap();
+        if writes && refused.is_some_and(|part| request.uri().path().contains(part)) {
+            return Box::pin(async { Ok(invalid()) });
+        }
         let (mut server, lifeline) = (self.server.clone(), self.lifeline.clone());
         Box::pin(async move {
             let request = match lifeline.sabotage {
@@ -132,4 +144,15 @@ async fn spoiled(request: Request<Body>, sabotage: Sabotage) -> Request<Body> {
     let bytes = body.collect_bytes().await.unwrap_or_default();
     let text = sabotage.spoil(&String::from_utf8_lossy(&bytes));
     Request::from_parts(parts, Body::from(text.into_bytes()))
+}
+
+/// As the API server refuses what its own checks, or somebody's, do not let through.
+fn invalid() -> Response<axum::body::Body> {
+    let status = serde_json::json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 422, "reason": "Invalid",
+        "message": "the host is not allowed here",
+    });
+    let mut response = Response::new(axum::body::Body::from(status.to_string()));
+    *response.status_mut() = http::StatusCode::UNPROCESSABLE_ENTITY;
+    response
 }

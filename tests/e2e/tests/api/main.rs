@@ -12,6 +12,7 @@
 mod definitions;
 mod ingress;
 mod leader;
+mod listeners;
 mod namespaces;
 mod process;
 mod proxy;
