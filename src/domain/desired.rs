@@ -112,25 +112,7 @@ impl Desired {
         let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
         let asked = effective(defaults, &namespace, &name, &object.spec);
         let own = own_keys(&object.spec);
-        let mut check = |config: &FlinkConfig| {
-            let deployed = recorded.as_ref();
-            violations.extend(validate(&name, &object.spec, config, deployed));
-            violations.extend(rules.violations(&Asked {
-                resource: object,
-                config,
-                deployed: deployed.map(Recorded::spec),
-            }));
-        };
-        match &asked {
-            Ok(config) => check(config),
-            Err(errors) => {
-                check(&own);
-                let known: BTreeSet<String> =
-                    violations.iter().map(|one| one.path.clone()).collect();
-                let more = errors.iter().map(|error| Violation::placed(error, &own));
-                violations.extend(more.filter(|one| !known.contains(&one.path)));
-            }
-        }
+        violations.extend(mistakes(object, &asked, &own, (recorded.as_ref(), rules)));
         let deployed = recorded
             .as_ref()
             .and_then(|recorded| effective(defaults, &namespace, &name, recorded.spec()).ok());
@@ -309,6 +291,28 @@ impl Identity {
             finalized: object.finalizers().iter().any(|name| name == FINALIZER),
         }
     }
+}
+
+/// What is wrong with the spec: by our rules, by those of extensions, and because its configuration cannot be read.
+fn mistakes(
+    object: &FlinkDeployment,
+    asked: &Result<FlinkConfig, Vec<ConfigError>>,
+    own: &FlinkConfig,
+    (deployed, rules): (Option<&Recorded>, &Rules),
+) -> Vec<Violation> {
+    let config = asked.as_ref().unwrap_or(own);
+    let name = object.name_any();
+    let mut violations = validate(&name, &object.spec, config, deployed);
+    violations.extend(rules.violations(&Asked {
+        resource: object,
+        config,
+        deployed: deployed.map(Recorded::spec),
+    }));
+    let known: BTreeSet<String> = violations.iter().map(|one| one.path.clone()).collect();
+    let unread = asked.as_ref().err().into_iter().flatten();
+    let unread = unread.map(|error| Violation::placed(error, own));
+    violations.extend(unread.filter(|one| !known.contains(&one.path)));
+    violations
 }
 
 /// What stands in the way of making the cluster's objects, found before anything is stopped for their sake.

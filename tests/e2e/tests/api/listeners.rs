@@ -73,8 +73,8 @@ fn cloud_events_of_a_resource_arrive_in_order_though_the_receiver_is_down_at_fir
     let stable = |notice: &Value| notice["data"]["state"] == "STABLE";
     let told = || -> Vec<Value> {
         let posts = posts.lock().unwrap();
-        let taken = posts.iter().filter(|(_, answer)| answer.is_success());
-        taken.map(|(notice, _)| notice.clone()).collect()
+        let arrived = posts.iter().filter(|(_, answer)| answer.is_success());
+        arrived.map(|(notice, _)| notice.clone()).collect()
     };
     namespace.wait_for("the last notice", |_| {
         told().iter().any(stable).then_some(())
