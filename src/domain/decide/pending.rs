@@ -9,7 +9,7 @@ use flink_crds::{FlinkJobState, PendingKind, PendingOperation, ReconciliationSta
 
 use super::{AT_ONCE, deploy, rescale, snapshots, upgrade};
 use crate::domain::draft::Draft;
-use crate::domain::recorded::Recorded;
+use crate::domain::recorded::{LAST_STATE_PATH, Recorded};
 use crate::domain::{
     Component, Deployment, Desired, JobManager, Observed, Reason, SavepointProgress,
     SavepointRequest, Sighting, Step, Waiting,
@@ -103,10 +103,16 @@ fn clear_ground(
     }
     let mode = deploy::recorded_mode(&recorded);
     let ha = desired.settings.ha_deployed || desired.settings.ha_desired;
+    let counted_on = draft.restore_path().as_deref() == Some(LAST_STATE_PATH);
+    let lost = match &observed.ha {
+        Sighting::Seen(metadata) => counted_on && !metadata.has_checkpoint,
+        Sighting::Absent => true,
+        Sighting::Unknown(_) => false,
+    };
     match &observed.ha {
         Sighting::Unknown(why) if ha => return sight(draft, desired, why),
         Sighting::Seen(_) if mode != UpgradeMode::LastState => draft.step(Step::DeleteHaMetadata),
-        Sighting::Absent if mode == UpgradeMode::LastState => {
+        Sighting::Absent | Sighting::Seen(_) if mode == UpgradeMode::LastState && lost => {
             let text = "HA metadata is not available to restore from last state. It is possible \
                  that the job has finished or terminally failed, or the configmaps have been \
                  deleted. Manual restore required.";

@@ -8,7 +8,7 @@ use super::suspend::{Stop, Suspension, suspension};
 use super::{AT_ONCE, deploy, pending, recover};
 use crate::domain::change::{Change, SpecChange};
 use crate::domain::draft::Draft;
-use crate::domain::recorded::Recorded;
+use crate::domain::recorded::{LAST_STATE_PATH, Recorded};
 use crate::domain::{Component, Desired, Observed, Reason, Waiting};
 
 /// The spec changed while at rest.
@@ -127,6 +127,11 @@ fn stop_with(
         }
         Stop::DeleteCluster | Stop::Discard => {
             draft.suspend_recorded(mode);
+            let has_checkpoint = observed.ha.seen().is_some_and(|ha| ha.has_checkpoint);
+            if mode == UpgradeMode::LastState && has_checkpoint {
+                // From here on a start without it is a loss: the job may yet fail, and Flink then deletes it.
+                draft.job().upgrade_savepoint_path = Some(LAST_STATE_PATH.to_owned());
+            }
             pending::begin_stop(draft, desired, observed, PendingKind::DeleteCluster);
         }
     }
