@@ -203,6 +203,16 @@ impl Draft {
         self.status.job_status.as_ref().and_then(|job| job.state)
     }
 
+    /// Whether the job runs: what was suspended keeps the state it was last seen in.
+    pub fn job_runs(&self) -> bool {
+        let suspended = self.deployed().is_some_and(|recorded| {
+            recorded
+                .job()
+                .is_some_and(|job| job.state == Some(JobState::Suspended))
+        });
+        !suspended && self.job_state() == Some(FlinkJobState::Running)
+    }
+
     /// Where the state to restore lies.
     pub fn restore_path(&self) -> Option<String> {
         self.status

@@ -9,7 +9,7 @@ mod ledger;
 mod legacy;
 
 use flink_crds::{
-    CheckpointSpec, FlinkJobState, FlinkStateSnapshotSpec, FlinkVersion, JobKind, JobReference,
+    CheckpointSpec, FlinkStateSnapshotSpec, FlinkVersion, JobKind, JobReference,
     SavepointFormatType, SavepointSpec, SnapshotState, SnapshotTriggerType,
 };
 
@@ -39,7 +39,7 @@ pub fn proceed(draft: &mut Draft, desired: &Desired, observed: &Observed) {
 
 /// The job is at rest: record what is due, and let go of what is old.
 pub fn look_after(draft: &mut Draft, desired: &Desired, observed: &Observed) {
-    if draft.job_state() != Some(FlinkJobState::Running) || !desired.is_application() {
+    if !draft.job_runs() || !desired.is_application() {
         return;
     }
     for kind in KINDS {
@@ -67,7 +67,7 @@ pub fn in_the_way(draft: &mut Draft, desired: &Desired, observed: &Observed) -> 
     };
     let views = observed.snapshots.seen();
     let under_way = recorded || views.is_some_and(|views| views.iter().any(being_written));
-    if under_way && draft.job_state() == Some(FlinkJobState::Running) {
+    if under_way && draft.job_runs() {
         draft.wait(Waiting::Savepoint, desired.settings.progress_interval);
         return true;
     }

@@ -51,6 +51,16 @@ pub fn proceed(
             failed(draft, desired, observed, (kind, trigger), cause);
         }
         Sighting::Absent => ask(draft, desired, observed, kind, trigger),
+        Sighting::Unknown(_) if !draft.job_runs() && observed.job_manager.is_absent() => {
+            // Who knew how it stands is gone.
+            failed(
+                draft,
+                desired,
+                observed,
+                (kind, trigger),
+                "the job does not run",
+            );
+        }
         Sighting::Unknown(_) => draft.look_again_in(soon),
     }
 }
@@ -74,8 +84,7 @@ fn ask(
     kind: SnapshotKind,
     trigger: &Trigger,
 ) {
-    let running = draft.job_state() == Some(flink_crds::FlinkJobState::Running);
-    let Some(job) = draft.job_id().filter(|_| running) else {
+    let Some(job) = draft.job_id().filter(|_| draft.job_runs()) else {
         return failed(
             draft,
             desired,
@@ -110,8 +119,7 @@ fn failed(
 ) {
     let since = observed.now.as_millisecond().saturating_sub(trigger.at);
     let since = Duration::from_millis(u64::try_from(since).unwrap_or_default());
-    let running = draft.job_state() == Some(flink_crds::FlinkJobState::Running);
-    if running && since < desired.settings.snapshots.grace(kind) {
+    if draft.job_runs() && since < desired.settings.snapshots.grace(kind) {
         let mut again = trigger.clone();
         again.id = Some(observed.fresh.trigger.clone());
         ledger::record(draft, kind, Some(&again));
