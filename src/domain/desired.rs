@@ -161,7 +161,7 @@ impl Desired {
         } else {
             let kept = recorded
                 .as_ref()
-                .map_or_else(|| object.spec.clone(), |r| kept(r, &status));
+                .map_or_else(|| object.spec.clone(), |r| kept(r, &status, &object.spec));
             (kept, imposed.and_then(|scaler| scaler.memory.clone()))
         };
         Self {
@@ -345,10 +345,21 @@ fn rehearsed(
     placed.collect()
 }
 
-/// What stays managed while the user's spec is invalid: the deployed one, running if it was being
-/// brought up.
-fn kept(recorded: &Recorded, status: &FlinkDeploymentStatus) -> FlinkDeploymentSpec {
+/// What stays managed while the user's spec `asked` is invalid: the deployed one, running if it was being
+/// brought up. How to keep its state the deployed one does not say: there it is how the job was last started, the first
+/// time without state. The user does, unless that gave up what the last start still had.
+fn kept(
+    recorded: &Recorded,
+    status: &FlinkDeploymentStatus,
+    asked: &FlinkDeploymentSpec,
+) -> FlinkDeploymentSpec {
     let mut spec = recorded.spec().clone();
+    let mode = asked.job.as_ref().and_then(|job| job.upgrade_mode);
+    if let (Some(job), Some(mode)) = (&mut spec.job, mode)
+        && mode != UpgradeMode::Stateless
+    {
+        job.upgrade_mode = Some(mode);
+    }
     let phase = status.reconciliation_status.as_ref().and_then(|r| r.state);
     if let Some(job) = &mut spec.job
         && matches!(
