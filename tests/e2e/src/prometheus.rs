@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::{Value, json};
+
 use crate::operator::free_port;
 
-/// A Prometheus that scrapes one target every second. Ends with the value.
+/// A Prometheus on this machine. Ends with the value, and its data with it.
 pub struct Prometheus {
     process: Child,
     folder: PathBuf,
@@ -13,19 +15,28 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrape `/metrics` of a port of this machine.
+    /// Scrape `/metrics` of a port of this machine every second, taking the labels as they come.
     pub fn of_port(target: u16) -> Self {
-        let port = free_port();
+        let job = json!({
+            "job_name": "operator",
+            "honor_labels": true,
+            "static_configs": [{ "targets": [format!("127.0.0.1:{target}")] }],
+        });
+        Self::scraping(&job, free_port())
+    }
+
+    /// Scrape what one of Prometheus' scrape configurations says every second, and listen on this port.
+    pub fn scraping(job: &Value, port: u16) -> Self {
         let folder = std::env::temp_dir().join(format!("flink-operator-e2e-prometheus-{port}"));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let config = folder.join("prometheus.yml");
-        let text = format!(
-            "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: operator\n  honor_labels: true\n  \
-             static_configs:\n  - targets: ['127.0.0.1:{target}']\n"
-        );
-        std::fs::write(&config, text).expect("a writable folder");
+        let file = folder.join("prometheus.yml");
+        let config = json!({
+            "global": { "scrape_interval": "1s", "scrape_timeout": "1s" },
+            "scrape_configs": [job],
+        });
+        std::fs::write(&file, config.to_string()).expect("a writable folder");
         let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--config.file={}", file.display()))
             .arg(format!(
                 "--storage.tsdb.path={}",
                 folder.join("data").display()

@@ -1,71 +1,15 @@
 //! Readings from a real Prometheus server that scrapes a real TaskManager, beside those of Flink's REST interface.
 #![allow(
-    clippy::expect_used,
-    clippy::disallowed_methods,
     clippy::indexing_slicing,
-    reason = "helpers of a test fail it, and processes live in real time"
+    clippy::unwrap_used,
+    reason = "helpers of a test fail it"
 )]
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-
-use flink_e2e::{Job, Namespace, Operator, free_port};
+use flink_e2e::{Job, Namespace, Operator, Prometheus, free_port};
 use serde_json::{Value, json};
 
 /// Port of Flink's reporter.
 const REPORTER: u16 = 9249;
-
-/// A Prometheus server on the node. Ends with the value, and its data with it.
-struct Prometheus {
-    process: Child,
-    folder: PathBuf,
-}
-
-impl Prometheus {
-    /// Scrapes the TaskManagers at these addresses as those of this job.
-    fn start(addresses: &[String], namespace: &str, name: &str, port: u16) -> Self {
-        let folder =
-            std::env::temp_dir().join(format!("flink-operator-e2e-{namespace}-prometheus"));
-        fs::remove_dir_all(&folder).ok();
-        fs::create_dir_all(&folder).expect("a folder for Prometheus");
-        let targets: Vec<String> = addresses
-            .iter()
-            .map(|address| format!("{address}:{REPORTER}"))
-            .collect();
-        let config = json!({
-            "global": { "scrape_interval": "2s", "scrape_timeout": "2s" },
-            "scrape_configs": [{
-                "job_name": "flink",
-                "static_configs": [{
-                    "targets": targets, "labels": { "namespace": namespace, "app": name },
-                }],
-            }],
-        });
-        let file = folder.join("prometheus.yml");
-        fs::write(&file, config.to_string()).expect("a file for Prometheus");
-        let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                folder.join("data").display()
-            ))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("Debian's prometheus");
-        Self { process, folder }
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-        fs::remove_dir_all(&self.folder).ok();
-    }
-}
 
 /// What is recommended for the vertex that has the work to do, and what one of its subtasks can do.
 fn wait_for_recommendation(namespace: &Namespace) -> (u64, f64) {
@@ -81,13 +25,14 @@ fn wait_for_recommendation(namespace: &Namespace) -> (u64, f64) {
     })
 }
 
-/// Where TaskManagers of the job are.
-fn addresses(namespace: &Namespace) -> Vec<String> {
+/// Where the TaskManagers of the job report.
+fn targets(namespace: &Namespace) -> Vec<String> {
     let selector = "app=read,component=taskmanager";
     let pods = namespace.run(&["get", "pods", "-l", selector, "-o", "json"]);
-    let pods: Value = serde_json::from_str(&pods).expect("JSON");
+    let pods: Value = serde_json::from_str(&pods).unwrap();
     let all = pods["items"].as_array().into_iter().flatten();
-    all.filter_map(|pod| Some(pod.pointer("/status/podIP")?.as_str()?.to_owned()))
+    all.filter_map(|pod| pod.pointer("/status/podIP")?.as_str())
+        .map(|address| format!("{address}:{REPORTER}"))
         .collect()
 }
 
@@ -119,7 +64,7 @@ fn prometheus_and_flinks_rest_interface_lead_to_the_same_recommendation() {
                 "metrics.reporter.prom.factory.class",
                 "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
             ),
-            ("metrics.reporter.prom.port", "9249"),
+            ("metrics.reporter.prom.port", &REPORTER.to_string()),
         ] {
             spec["flinkConfiguration"][key] = json!(value);
         }
@@ -131,7 +76,14 @@ fn prometheus_and_flinks_rest_interface_lead_to_the_same_recommendation() {
         let object = namespace.deployment("read");
         (object.pointer("/status/autoscaler/state")?.as_str()? == "Unreadable").then_some(())
     });
-    let server = Prometheus::start(&addresses(&namespace), namespace.name(), "read", port);
+    let task_managers = json!({
+        "job_name": "flink",
+        "static_configs": [{
+            "targets": targets(&namespace),
+            "labels": { "namespace": namespace.name(), "app": "read" },
+        }],
+    });
+    let server = Prometheus::scraping(&task_managers, port);
     let (theirs, their_rate) = wait_for_recommendation(&namespace);
     drop(server);
 
