@@ -4,12 +4,15 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io::Read as _;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
 use crate::Namespace;
@@ -55,11 +58,21 @@ impl<'a> Recording<'a> {
         else {
             return;
         };
-        let map: Value = serde_json::from_str(&text).expect("JSON");
-        let part = |key: &str| Some(map.pointer("/data")?.get(key)?.as_str()?.to_owned());
-        gathered.job = part("scalerJob").or_else(|| gathered.job.take());
-        let samples = part("scalerWindow").filter(|new| gathered.samples.last() != Some(new));
-        gathered.samples.extend(samples);
+        let map: ConfigMap = serde_json::from_str(&text).expect("a ConfigMap");
+        let job = map.data.and_then(|mut data| data.remove("scalerJob"));
+        gathered.job = job.or_else(|| gathered.job.take());
+        let packed = map
+            .binary_data
+            .and_then(|mut data| data.remove("scalerWindow"));
+        let samples = packed.map(|packed| {
+            let mut text = String::new();
+            GzDecoder::new(packed.0.as_slice())
+                .read_to_string(&mut text)
+                .expect("samples, compressed");
+            text
+        });
+        let new = samples.filter(|new| gathered.samples.last() != Some(new));
+        gathered.samples.extend(new);
     }
 
     /// When the job began to run, by the first of its samples.
