@@ -1,4 +1,4 @@
-//! Readings from a real Prometheus server that scrapes a real TaskManager, beside those of Flink's REST interface.
+//! Readings from a real Prometheus server that scrapes a real TaskManager.
 #![allow(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -38,11 +38,11 @@ fn targets(namespace: &Namespace) -> Vec<String> {
 
 /// 400 records/s of 3 ms: one subtask does 333/s and is too few.
 #[test]
-fn prometheus_and_flinks_rest_interface_lead_to_the_same_recommendation() {
+fn readings_from_prometheus_lead_to_a_recommendation_that_fits_the_job() {
     let namespace = Namespace::new("e2e-prometheus");
-    let mut operator = Operator::start(&namespace);
+    let _operator = Operator::start(&namespace);
     let port = free_port();
-    let job = Job::apply_with(&namespace, "read", "2.3", "savepoint", |spec| {
+    Job::apply_with(&namespace, "read", "2.3", "savepoint", |spec| {
         for (key, value) in [
             ("job.autoscaler.enabled", "true"),
             ("job.autoscaler.mode", "recommend"),
@@ -84,23 +84,11 @@ fn prometheus_and_flinks_rest_interface_lead_to_the_same_recommendation() {
         }],
     });
     let server = Prometheus::scraping(&task_managers, port);
-    let (theirs, their_rate) = wait_for_recommendation(&namespace);
+    let (subtasks, rate) = wait_for_recommendation(&namespace);
     drop(server);
-
-    // The same from REST, by an operator that knows nothing from before.
-    operator.kill();
-    job.patch(&json!({ "flinkConfiguration": { "job.autoscaler.metrics.source": "rest" } }));
-    namespace.run(&[
-        "delete",
-        "configmap",
-        "autoscaler-read",
-        "--ignore-not-found",
-    ]);
-    namespace.patch_status("read", &json!({ "autoscaler": null }));
-    operator.kill_and_restart();
-    let (ours, our_rate) = wait_for_recommendation(&namespace);
+    assert!((2..=4).contains(&subtasks), "{subtasks} subtasks");
     assert!(
-        theirs.abs_diff(ours) <= 1 && (0.85..=1.15).contains(&(their_rate / our_rate)),
-        "Prometheus: {theirs} subtasks, {their_rate}/s each; REST: {ours} subtasks, {our_rate}/s each"
+        (283.0..=383.0).contains(&rate),
+        "{rate}/s a subtask, where 3 ms a record are 333"
     );
 }
