@@ -59,7 +59,7 @@ impl Rhythm {
 /// How the checkpoints of a job that runs `since` are doing: they fail as long as the newest that ended is a
 /// failed one, and are overdue if there is none for several intervals or it failed for taking too long.
 pub fn of(
-    read: Result<Option<CheckpointStatistics>, RestError>,
+    read: &Result<Option<CheckpointStatistics>, RestError>,
     rhythm: &Rhythm,
     (since, now): (Option<Timestamp>, Timestamp),
 ) -> CheckpointHealth {
@@ -180,7 +180,7 @@ mod tests {
             .into_iter()
             .collect();
         of(
-            Ok(Some(statistics)),
+            &Ok(Some(statistics)),
             &Rhythm::of(&config),
             (Some(at(since)), at(0)),
         )
@@ -219,7 +219,7 @@ mod tests {
                 }),
                 ..CheckpointStatistics::default()
             };
-            of(Ok(Some(statistics)), &Rhythm::default(), (None, at(0)))
+            of(&Ok(Some(statistics)), &Rhythm::default(), (None, at(0)))
         };
         assert_eq!(
             read(4),

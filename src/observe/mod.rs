@@ -17,6 +17,8 @@ pub use hpa::Hpas;
 pub use room::Rooms;
 pub use sample::{JobReading, Unread, from_prometheus, sample};
 
+use std::sync::Arc;
+
 use flink_crds::{FlinkDeployment, FlinkDeploymentStatus};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Service};
@@ -30,7 +32,7 @@ use crate::deadline::deadline;
 use crate::domain::{
     Desired, HaMetadata, JobManager, Need, Needs, Observed, Pods, Rules, Sighting,
 };
-use crate::flink::FlinkRest;
+use crate::flink::{CheckpointStatistics, FlinkRest, RestError};
 use crate::prometheus::Prometheus;
 use crate::resources::{ha, names};
 use crate::scaler_memory::ScalerMemories;
@@ -62,6 +64,9 @@ pub struct Observer {
     /// What extensions add to understanding a resource.
     pub rules: Rules,
 }
+
+/// What Flink says of a job's checkpoints, for all who want to know.
+type CheckpointsRead = Arc<Result<Option<CheckpointStatistics>, RestError>>;
 
 impl Observer {
     /// Look at everything in `needs`.

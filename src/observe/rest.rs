@@ -1,10 +1,12 @@
 //! What Flink itself tells, over its REST interface.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use flink_crds::{FlinkDeploymentStatus, FlinkJobState};
+use futures::FutureExt;
 
-use super::{Observer, scaler, snapshot};
+use super::{CheckpointsRead, Observer, scaler, snapshot};
 use crate::domain::snapshot::SnapshotProgress;
 use crate::domain::{
     Checkpoints, ClusterInfo, Desired, Job, JobException, Need, Needs, Observed, SavepointProgress,
@@ -50,10 +52,12 @@ pub async fn observe(
     };
     let state = look.job(&id).seen().map(|job| job.state);
     let changed = look.job(&id).seen().map(|job| job.modified_ms);
+    // Asked once a pass, and only if somebody wants to know.
+    let statistics = client.checkpoints(&id).map(Arc::new).shared();
     let (savepoint, snapshot, checkpoints, vertices, failure, exceptions, view) = tokio::join!(
         pending_savepoint(&client, status, needs, &id),
         recorded_snapshot(&client, status, needs, &id),
-        checkpoints(&client, needs, &id, state),
+        checkpoints(statistics.clone(), needs, state),
         vertices(&client, needs, &id),
         failure(&client, &id, state),
         exceptions(&client, desired, (status, needs), &id, changed),
@@ -66,7 +70,7 @@ pub async fn observe(
                         &client,
                         desired,
                         overview.as_ref(),
-                        &id,
+                        (&id, statistics.clone()),
                     ))
                     .await
                 }
@@ -199,9 +203,8 @@ async fn failed(client: &FlinkClient, job: &str, cause: &flink::Failure) -> Save
 }
 
 async fn checkpoints(
-    client: &FlinkClient,
+    statistics: impl Future<Output = CheckpointsRead>,
     needs: &Needs,
-    job: &str,
     state: Option<FlinkJobState>,
 ) -> Sighting<Checkpoints> {
     let ended = state.is_some_and(FlinkJobState::is_globally_terminal);
@@ -210,7 +213,7 @@ async fn checkpoints(
     if !wanted {
         return Sighting::not_read();
     }
-    match client.checkpoints(job).await {
+    match statistics.await.as_ref() {
         Ok(None) => Sighting::Seen(Checkpoints::default()),
         Ok(Some(statistics)) => {
             let newest = statistics.newest();

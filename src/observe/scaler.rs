@@ -11,7 +11,7 @@ use kube::api::Api;
 
 use super::health::{self, Rhythm};
 use super::sample::Unread;
-use super::{JobReading, Observer, sample};
+use super::{CheckpointsRead, JobReading, Observer, sample};
 use crate::deadline::deadline;
 use crate::domain::{Desired, ScalerView, Sighting};
 use crate::flink::{FlinkClient, Overview};
@@ -25,7 +25,7 @@ pub async fn look(
     client: &FlinkClient,
     desired: &Desired,
     overview: Option<&Overview>,
-    job: &str,
+    (job, statistics): (&str, impl Future<Output = CheckpointsRead>),
 ) -> Sighting<ScalerView> {
     let (namespace, name) = (&desired.identity.namespace, &desired.identity.name);
     let keep = Window::length(&desired.scaler);
@@ -42,7 +42,7 @@ pub async fn look(
     let now = observer.clock.now();
     let (read, checkpoints, room, interruption) = tokio::join!(
         read(observer, client, desired, overview, job, now),
-        client.checkpoints(job),
+        statistics,
         observer.rooms.left(&observer.client, desired, now),
         interruption(client, overview, job, &memory.history),
     );
@@ -63,10 +63,10 @@ pub async fn look(
         history: memory.history,
         decisions: memory.decisions,
         savepoint_in_progress: health::savepoint_in_progress(
-            checkpoints.as_ref().ok().and_then(Option::as_ref),
+            checkpoints.as_ref().as_ref().ok().and_then(Option::as_ref),
         ),
         checkpoints: health::of(
-            checkpoints,
+            &checkpoints,
             &Rhythm::of(&desired.deploy_config),
             (since, now),
         ),
