@@ -102,13 +102,17 @@ impl FlinkConfig {
 
     /// The value of an option: its key, else an older key, else its default.
     pub fn get<T: Value>(&self, option: &ConfigOption<T>) -> Result<T, ConfigError> {
-        let found = std::iter::once(&option.key)
-            .chain(option.aliases)
-            .find_map(|key| self.raw(key).map(|text| (*key, text)));
-        match found.or(option.default.map(|default| (option.key, default))) {
-            Some((key, text)) => read(key, text),
+        let mut keys = std::iter::once(&option.key).chain(option.aliases);
+        let found = keys.find(|key| self.contains(key));
+        self.get_at(found.unwrap_or(&option.key), option)
+    }
+
+    /// The value of an option that stands at this key, else its default.
+    pub fn get_at<T: Value>(&self, key: &str, option: &ConfigOption<T>) -> Result<T, ConfigError> {
+        match self.raw(key).or(option.default) {
+            Some(text) => read(key, text),
             None => T::absent().ok_or_else(|| ConfigError::Missing {
-                key: option.key.to_owned(),
+                key: key.to_owned(),
                 expected: T::EXPECTED.to_owned(),
             }),
         }

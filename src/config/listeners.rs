@@ -162,17 +162,7 @@ fn read<T: Value>(
     name: &str,
     option: &ConfigOption<T>,
 ) -> Result<T, ConfigError> {
-    let key = ListenerSettings::key(name, option.key);
-    match (config.raw(&key).or(option.default), T::absent()) {
-        (Some(text), _) => {
-            T::parse(text).ok_or_else(|| ConfigError::invalid(&key, text, T::EXPECTED))
-        }
-        (None, Some(absent)) => Ok(absent),
-        (None, None) => Err(ConfigError::Missing {
-            key,
-            expected: T::EXPECTED.to_owned(),
-        }),
-    }
+    config.get_at(&ListenerSettings::key(name, option.key), option)
 }
 
 #[cfg(test)]

@@ -108,11 +108,7 @@ pub fn run<K: Managed>(
         if let Err(error) = outcome {
             if let Error::ObjectNotFound(gone) = &error {
                 // Gone since, or none of ours: it does not wait for a pass.
-                counted.forget(&metrics::Resource::new(
-                    K::TYPE,
-                    gone.namespace.as_deref().unwrap_or_default(),
-                    &gone.name,
-                ));
+                counted.forget(&named::<K>(gone));
             }
             tracing::debug!(error = %Chain(&error), "controller");
         }
@@ -314,7 +310,8 @@ pub fn resource<K: Managed>(object: &impl Resource) -> metrics::Resource {
     metrics::Resource::new(K::TYPE, namespace, name)
 }
 
-fn named<K: Managed>(object: &ObjectRef<Guarded<K>>) -> metrics::Resource {
+/// The object that a reference names, in metrics.
+fn named<K: Managed>(object: &ObjectRef<impl reflector::Lookup>) -> metrics::Resource {
     let namespace = object.namespace.as_deref().unwrap_or_default();
     metrics::Resource::new(K::TYPE, namespace, &object.name)
 }

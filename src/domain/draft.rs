@@ -205,12 +205,11 @@ impl Draft {
 
     /// Whether the job runs: what was suspended keeps the state it was last seen in.
     pub fn job_runs(&self) -> bool {
-        let suspended = self.deployed().is_some_and(|recorded| {
-            recorded
-                .job()
-                .is_some_and(|job| job.state == Some(JobState::Suspended))
-        });
-        !suspended && self.job_state() == Some(FlinkJobState::Running)
+        let suspended = |recorded: Recorded| {
+            let job = recorded.job();
+            job.is_some_and(|job| job.state == Some(JobState::Suspended))
+        };
+        self.job_state() == Some(FlinkJobState::Running) && !self.deployed().is_some_and(suspended)
     }
 
     /// Where the state to restore lies.

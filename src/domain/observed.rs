@@ -59,6 +59,11 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// Whether Flink's high-availability metadata are known to name a checkpoint.
+    pub fn has_checkpoint(&self) -> bool {
+        self.ha.seen().is_some_and(|ha| ha.has_checkpoint)
+    }
+
     /// A look at a world in which nothing is there, for tests to fill in.
     pub fn nothing(now: Timestamp) -> Self {
         Self {

@@ -157,7 +157,7 @@ fn restore_point(draft: &mut Draft, desired: &Desired, observed: &Observed, mode
         UpgradeMode::Stateless => job.upgrade_savepoint_path = None,
         UpgradeMode::Savepoint => {}
         UpgradeMode::LastState => {
-            if observed.ha.seen().is_some_and(|ha| ha.has_checkpoint) {
+            if observed.has_checkpoint() {
                 job.upgrade_savepoint_path = Some(LAST_STATE_PATH.to_owned());
             }
         }

@@ -104,11 +104,7 @@ fn clear_ground(
     let mode = deploy::recorded_mode(&recorded);
     let ha = desired.settings.ha_deployed || desired.settings.ha_desired;
     let counted_on = draft.restore_path().as_deref() == Some(LAST_STATE_PATH);
-    let lost = match &observed.ha {
-        Sighting::Seen(metadata) => counted_on && !metadata.has_checkpoint,
-        Sighting::Absent => true,
-        Sighting::Unknown(_) => false,
-    };
+    let lost = observed.ha.is_absent() || counted_on && !observed.has_checkpoint();
     match &observed.ha {
         Sighting::Unknown(why) if ha => return sight(draft, desired, why),
         Sighting::Seen(_) if mode != UpgradeMode::LastState => draft.step(Step::DeleteHaMetadata),
@@ -344,7 +340,7 @@ fn saved_meanwhile(recorded: &Recorded, desired: &Desired, observed: &Observed) 
         && settings.ha_deployed
         && settings.ha_desired
         && recorded.spec().flink_version == desired.spec.flink_version
-        && observed.ha.seen().is_some_and(|ha| ha.has_checkpoint)
+        && observed.has_checkpoint()
 }
 
 fn deleting(draft: &mut Draft, desired: &Desired, observed: &Observed) {

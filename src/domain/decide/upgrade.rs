@@ -127,8 +127,7 @@ fn stop_with(
         }
         Stop::DeleteCluster | Stop::Discard => {
             draft.suspend_recorded(mode);
-            let has_checkpoint = observed.ha.seen().is_some_and(|ha| ha.has_checkpoint);
-            if mode == UpgradeMode::LastState && has_checkpoint {
+            if mode == UpgradeMode::LastState && observed.has_checkpoint() {
                 // From here on a start without it is a loss: the job may yet fail, and Flink then deletes it.
                 draft.job().upgrade_savepoint_path = Some(LAST_STATE_PATH.to_owned());
             }

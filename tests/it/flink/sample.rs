@@ -161,16 +161,11 @@ async fn a_question_without_an_answer_makes_the_sample_unreadable() {
         ("/subtasks/metrics", "subtasks/metrics"),
         ("/taskmanagers/metrics", "taskmanagers/metrics"),
     ] {
-        let (simulated, _) = served().await;
+        let (simulated, server) = served().await;
         simulated.with(|job| job.pass(SignedDuration::from_mins(5)));
-        let server = MockServer::start().await;
         Mock::given(move |request: &Request| request.url.as_str().contains(question))
             .respond_with(ResponseTemplate::new(500).set_body_string("no"))
             .with_priority(1)
-            .mount(&server)
-            .await;
-        Mock::given(any())
-            .respond_with(simulated.clone())
             .mount(&server)
             .await;
         let now = simulated.with(|job| job.now());
@@ -183,9 +178,8 @@ async fn a_question_without_an_answer_makes_the_sample_unreadable() {
 
 #[tokio::test]
 async fn c49_memory_is_that_of_the_fullest_task_manager() {
-    let (simulated, _) = served().await;
+    let (simulated, server) = served().await;
     simulated.with(|job| job.pass(SignedDuration::from_mins(5)));
-    let server = MockServer::start().await;
     let largest = |(id, max): (&str, u32)| serde_json::json!({ "id": id, "min": 1.0, "avg": 2.0, "max": f64::from(max) });
     let answer: Vec<_> = [
         ("Status.JVM.Memory.Heap.Used", 100),
@@ -198,10 +192,6 @@ async fn c49_memory_is_that_of_the_fullest_task_manager() {
     Mock::given(|request: &Request| request.url.path().ends_with("/taskmanagers/metrics"))
         .respond_with(ResponseTemplate::new(200).set_body_json(answer))
         .with_priority(1)
-        .mount(&server)
-        .await;
-    Mock::given(any())
-        .respond_with(simulated.clone())
         .mount(&server)
         .await;
     let now = simulated.with(|job| job.now());
