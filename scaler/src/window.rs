@@ -70,6 +70,19 @@ impl Window {
         self.trim(now);
     }
 
+    /// Takes a sample in as [`push`](Self::push) does, unless it comes sooner than `apart` after the newest one of
+    /// the same run. Flink renews its metrics only when it is asked and answers with what it had before, so that of
+    /// two questions in quick succession the second is told of all that happened since long before the first.
+    pub fn push_apart(&mut self, sample: Sample, apart: SignedDuration) {
+        let too_soon = self.latest().is_some_and(|last| {
+            let since = sample.at.duration_since(last.at);
+            (SignedDuration::ZERO..apart).contains(&since) && same_run(last, &sample)
+        });
+        if !too_soon {
+            self.push(sample);
+        }
+    }
+
     /// Drops what is too old, and thins what is too much; the newest sample stays.
     pub fn trim(&mut self, now: Timestamp) {
         while self.samples.len() > 1
@@ -201,6 +214,20 @@ mod tests {
             let window = filled(before().into_iter().chain([after]));
             assert_eq!(seconds(&window), [2]);
         }
+    }
+
+    #[test]
+    fn a_sample_that_follows_at_once_is_left_out_unless_the_run_is_another() {
+        let apart = SignedDuration::from_secs(5);
+        let mut window = filled([]);
+        for second in [0, 1, 4, 5, 6, 12] {
+            window.push_apart(sample(second, 0, &[("a", 1)]), apart);
+        }
+        assert_eq!(seconds(&window), [0, 5, 12]);
+        window.push_apart(sample(13, 0, &[("a", 2)]), apart);
+        assert_eq!(seconds(&window), [13]);
+        window.push_apart(sample(8, 0, &[("a", 2)]), apart);
+        assert_eq!(seconds(&window), [8], "a clock set back");
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub mod snapshot;
 mod validate;
 
 pub use change::{Change, SpecChange, change_of};
-pub use decide::{decide, needs, recorded_trigger, told_until};
+pub use decide::{decide, needs, recorded_trigger, sampling_pace, told_until};
 pub use desired::{Desired, ExceptionEvents, FINALIZER, Identity, Settings, scaler_settings};
 pub use error_form::ErrorForm;
 pub use extension::{Asked, Mutator, Rules, Validator};

@@ -232,14 +232,33 @@ impl FlinkClient {
         }
     }
 
-    /// Where the checkpoint with this number is. Flink remembers only the newest ones
-    /// (`web.checkpoints.history`).
-    pub async fn checkpoint_location(&self, job: &str, id: u64) -> Result<Location, RestError> {
+    /// Where the checkpoint with this number is that was found complete. Flink remembers only the newest ones
+    /// (`web.checkpoints.history`): [`NotFound`](super::Category::NotFound) for one it has forgotten. Its statistics
+    /// are renewed from time to time (`web.refresh-interval`): absent as long as they are older than the end of the
+    /// checkpoint.
+    pub async fn checkpoint_location(
+        &self,
+        job: &str,
+        id: u64,
+    ) -> Result<Option<Location>, RestError> {
         let target = format!("/jobs/{}/checkpoints/details/{id}", escaped(job));
-        let answer: wire::Checkpoint = self
+        let answer: Result<wire::Checkpoint, _> = self
             .call(Call::get("GET /jobs/:job/checkpoints/details/:id", target))
-            .await?;
-        Ok(Location::of(answer.external_path))
+            .await;
+        match answer.map(Checkpoint::from) {
+            Ok(checkpoint) if checkpoint.state == CheckpointState::InProgress => Ok(None),
+            Ok(checkpoint) => Ok(Some(checkpoint.location)),
+            Err(error) if error.is_not_found() => {
+                let statistics = self.checkpoints(job).await?.unwrap_or_default();
+                let newest = statistics.history.iter().map(|known| known.id).max();
+                if newest.is_some_and(|newest| newest >= id) {
+                    Err(error)
+                } else {
+                    Ok(None)
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

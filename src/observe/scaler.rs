@@ -2,6 +2,8 @@
 //!
 //! The rule: memory that cannot be read is unknown, not empty, so nothing is decided on half of it.
 
+use std::time::Duration;
+
 use flink_scaler::history::Outcome;
 use flink_scaler::settings::MetricsSource;
 use flink_scaler::{DecisionLog, History, Interruption, Window, store};
@@ -13,7 +15,7 @@ use super::health::{self, Rhythm};
 use super::sample::Unread;
 use super::{CheckpointsRead, JobReading, Observer, sample};
 use crate::deadline::deadline;
-use crate::domain::{Desired, ScalerView, Sighting};
+use crate::domain::{Desired, ScalerView, Sighting, sampling_pace};
 use crate::flink::{FlinkClient, Overview};
 use crate::prometheus::{Question, Server};
 use crate::resources::names;
@@ -53,7 +55,10 @@ pub async fn look(
     let since = read.sample.job_running_since;
     let failures = health::recent_failures(client, job, (since, now)).await;
     memory.window.set_keep(keep);
-    memory.window.push(read.sample);
+    // A pass may follow at once on another, of which every change of an object is a reason.
+    memory
+        .window
+        .push_apart(read.sample, apart(sampling_pace(desired)));
     observer.memories.put(namespace, name, memory.clone());
     Sighting::Seen(ScalerView {
         graph: read.graph,
@@ -74,6 +79,11 @@ pub async fn look(
         interruption,
         store_after: memory.store_after,
     })
+}
+
+/// Samples that come sooner than this after the one before tell less than nothing: see [`Window::push_apart`].
+fn apart(pace: Duration) -> SignedDuration {
+    SignedDuration::try_from(pace / 2).unwrap_or(SignedDuration::MAX)
 }
 
 /// How the rescale that is waited for interrupted the job, if Flink records that. What it does not say is measured

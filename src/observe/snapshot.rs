@@ -216,9 +216,17 @@ pub(super) async fn taken(
         SnapshotKind::Checkpoint => match client.checkpoint(job, trigger).await {
             Ok(CheckpointProgress::InProgress) => Sighting::Seen(SnapshotProgress::InProgress),
             Ok(CheckpointProgress::Completed(number)) => {
-                let location = client.checkpoint_location(job, number).await.ok();
-                let path = location.and_then(|location| location.path().map(str::to_owned));
-                Sighting::Seen(SnapshotProgress::Completed(path))
+                match client.checkpoint_location(job, number).await {
+                    Ok(Some(location)) => {
+                        let path = location.path().map(str::to_owned);
+                        Sighting::Seen(SnapshotProgress::Completed(path))
+                    }
+                    Ok(None) => Sighting::Seen(SnapshotProgress::InProgress),
+                    Err(error) if error.is_not_found() => {
+                        Sighting::Seen(SnapshotProgress::Completed(None))
+                    }
+                    Err(error) => Sighting::Unknown(error.to_string()),
+                }
             }
             Ok(CheckpointProgress::Failed(cause)) => Sighting::Seen(SnapshotProgress::Failed {
                 cause: cause.summary(),

@@ -23,6 +23,7 @@ use flink_crds::{FlinkDeploymentStatus, FlinkJobState, JobState, ReconciliationS
 
 pub use exceptions::told_until;
 pub use needs::needs;
+pub use scaler::sampling_pace;
 pub use snapshots::recorded_trigger;
 
 use super::change::{SpecChange, change_of};

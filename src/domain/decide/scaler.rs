@@ -27,7 +27,7 @@ use crate::domain::{
 pub use give_back::give_back_memory;
 pub use initial::at_start;
 
-/// Time between two samples.
+/// Longest time between two samples.
 const PACE: Duration = Duration::from_secs(10);
 
 /// A job that failed more often in ten minutes has another trouble than its parallelism.
@@ -36,6 +36,11 @@ const FAILURES: usize = 2;
 /// Whether the autoscaler looks after this resource.
 pub fn wanted(desired: &Desired) -> bool {
     desired.is_application() && desired.scaler.effective_mode() != Mode::Off
+}
+
+/// Time between two samples.
+pub fn sampling_pace(desired: &Desired) -> Duration {
+    PACE.min(desired.settings.reconcile_interval)
 }
 
 /// Whether it may change the job, now or at its next start.
@@ -55,7 +60,7 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     if draft.status.autoscaler.is_none() {
         draft.status.autoscaler.clone_from(&desired.adopted);
     }
-    draft.look_again_in(PACE.min(desired.settings.reconcile_interval));
+    draft.look_again_in(sampling_pace(desired));
     if draft.has_steps() || draft.status.pending.is_some() {
         return;
     }

@@ -253,11 +253,43 @@ async fn a_checkpoint_on_demand_is_followed_to_its_path() {
     let client = client(&server);
     let progress = client.checkpoint(JOB, TRIGGER).await.unwrap();
     assert_eq!(progress, CheckpointProgress::Completed(7));
-    let location = client.checkpoint_location(JOB, 7).await.unwrap();
+    let location = client.checkpoint_location(JOB, 7).await.unwrap().unwrap();
     assert_eq!(
         location.path(),
         Some(&*format!("file:/flink-data/checkpoints/{JOB}/chk-11"))
     );
+}
+
+/// Flink's statistics are up to three seconds old, the answer about a request is not.
+#[tokio::test]
+async fn a_checkpoint_that_the_statistics_do_not_show_the_end_of_yet_is_not_taken_for_forgotten() {
+    let server = MockServer::start().await;
+    let text = recorded("1.20.5", "jobs_JOB_checkpoints");
+    let statistics: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let newest = statistics["history"][0]["id"].as_u64().unwrap();
+    answer(&server, &format!("/jobs/{JOB}/checkpoints"), 200, text).await;
+    let mut pending = statistics["history"][0].clone();
+    pending["status"] = json!("IN_PROGRESS");
+    pending["external_path"] = json!(null);
+    answer(
+        &server,
+        &format!("/jobs/{JOB}/checkpoints/details/{newest}"),
+        200,
+        pending.to_string(),
+    )
+    .await;
+    for unknown in [1, newest + 1] {
+        let text = json!({ "errors": [format!("Could not find checkpointing statistics for checkpoint {unknown}.")] });
+        let path = format!("/jobs/{JOB}/checkpoints/details/{unknown}");
+        answer(&server, &path, 404, text.to_string()).await;
+    }
+    let client = client(&server);
+    for not_yet in [newest, newest + 1] {
+        let location = client.checkpoint_location(JOB, not_yet).await.unwrap();
+        assert_eq!(location, None, "{not_yet}");
+    }
+    let error = client.checkpoint_location(JOB, 1).await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
 }
 
 #[tokio::test]

@@ -249,7 +249,7 @@ async fn a_checkpoint_on_demand_is_found() {
     let CheckpointProgress::Completed(id) = client.checkpoint(JOB, TRIGGER).await.unwrap() else {
         panic!("the checkpoint is not complete");
     };
-    let location = client.checkpoint_location(JOB, id).await.unwrap();
+    let location = client.checkpoint_location(JOB, id).await.unwrap().unwrap();
     assert_eq!(location.path(), Some(&*format!("file:/cp/{JOB}/chk-{id}")));
 }
 
