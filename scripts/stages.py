@@ -19,6 +19,7 @@ TAIL = 40  # lines of a failed stage's log that are shown
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 # Surefire's sum of a module; its lines about single classes go on with the time they took.
 MAVEN_RESULT = re.compile(r"Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)\s*$")
+CARGO_FAILURE = re.compile(r"^test (\S+) (?:- should panic )?\.\.\. FAILED")
 PYTHON_RESULT = re.compile(r"^Ran (\d+) tests? in ")
 
 
@@ -43,6 +44,8 @@ class Stage:
     passed: int = 0
     failed: int = 0
     ignored: int = 0
+    # The tests that failed, where the test program names them.
+    broken: list[str] = field(default_factory=list)
 
 
 def clock(seconds: float) -> str:
@@ -187,6 +190,8 @@ class Runner:
             print(f"\nlogs: {self.logs}")
             names = ", ".join(stage.name for stage in bad if stage.result == "failed")
             print(f"failed: {names or 'nothing, but not everything ran'}")
+            for stage in bad:
+                print("".join(f"  {test}\n" for test in stage.broken), end="")
         print(f"\nafter {clock(time.monotonic() - self.began)}:")
         print(f"{passed} passed, {max(failed, int(bool(bad)))} failed", flush=True)
         return 1 if bad else 0
@@ -204,6 +209,8 @@ def count(stage: Stage, lines: list[str]) -> None:
             stage.passed += run - failures - errors - skipped
             stage.failed += failures + errors
             stage.ignored += skipped
+        elif found := CARGO_FAILURE.match(line):
+            stage.broken.append(found.group(1))
         elif found := PYTHON_RESULT.match(line):
             stage.passed += int(found.group(1))
 

@@ -58,6 +58,14 @@ class Running(unittest.TestCase):
         self.assertIn("mend it", text)
         self.assertEqual(text.splitlines()[-1], "0 passed, 1 failed")
 
+    def test_the_tests_that_failed_are_named_at_the_end(self):
+        lines = "test a::good ... ok\ntest b::bad ... FAILED\ntest result: FAILED. 1 passed; 1 failed; 0 ignored"
+        code, text = run([shell("tests", f"echo '{lines}'; exit 101"), shell("other", "true")])
+        self.assertEqual(code, 1)
+        end = text.splitlines()[text.splitlines().index("failed: tests") :]
+        self.assertEqual(end[1], "  b::bad")
+        self.assertEqual(end[-1], "1 passed, 1 failed")
+
     def test_what_takes_something_back_runs_after_a_failure(self):
         stages = [shell("broken", "exit 1"), shell("down", "true", needs=("broken",), always=True)]
         run(stages)
