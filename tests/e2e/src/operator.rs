@@ -130,6 +130,18 @@ impl Operator {
         self.launch.executable()
     }
 
+    /// What its program prints when it is asked about what the cluster holds; nothing if it fails.
+    pub fn ask(&self, arguments: &[&str]) -> Option<String> {
+        let environment = self.launch.environment.iter().cloned();
+        let output = Command::new(self.program())
+            .args(arguments)
+            .envs(environment)
+            .output()
+            .expect("the operator's program");
+        let answer = String::from_utf8(output.stdout).expect("text");
+        output.status.success().then_some(answer)
+    }
+
     /// Where its log is.
     pub fn log(&self) -> &Path {
         &self.launch.log

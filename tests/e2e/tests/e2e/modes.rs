@@ -1,6 +1,7 @@
 //! What holds the autoscaler back and what hurries it, on one real job: recommending, frozen, a schedule, a
 //! HorizontalPodAutoscaler beside it; and memory that it tunes on another.
 #![allow(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "helpers of a test fail it, and a schedule is of real time"
@@ -68,11 +69,26 @@ fn now_and_later() -> String {
     format!("* * {hour},{} ? * *", (hour + 1).rem_euclid(24))
 }
 
+/// The program tells why nothing happens, and how many subtasks twice the load would need.
+fn asked_by_a_person(namespace: &Namespace, operator: &Operator) {
+    let told = operator.ask(&["explain", "e2e-modes/modes"]);
+    let told = told.expect("an explanation");
+    assert!(told.contains("keyed-2") && told.contains(FREEZE), "{told}");
+    let answer = namespace.wait_for("readings that are stored", |_| {
+        operator.ask(&["whatif", "e2e-modes/modes", "--rate", "800", "-o", "json"])
+    });
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let vertices = answer["vertices"].as_array().expect("vertices");
+    let keyed = vertices.iter().find(|vertex| vertex["name"] == "keyed-2");
+    let needed = keyed.and_then(|vertex| vertex["uncapped"].as_u64());
+    assert!(matches!(needed, Some(3..=6)), "{answer}");
+}
+
 /// 400 records/s of 3 ms are 1.2 of a subtask, so that one is too few and the schedule's four are more than enough.
 #[test]
 fn a_job_is_recommended_frozen_raised_by_a_schedule_and_left_to_a_horizontal_pod_autoscaler() {
     let namespace = Namespace::new("e2e-modes");
-    let _operator = Operator::start(&namespace);
+    let operator = Operator::start(&namespace);
     let job = Job::apply_with(&namespace, "modes", "2.3", "savepoint", |spec| {
         quick(spec);
         spec["flinkConfiguration"]["job.autoscaler.mode"] = json!("recommend");
@@ -102,6 +118,7 @@ fn a_job_is_recommended_frozen_raised_by_a_schedule_and_left_to_a_horizontal_pod
     });
     assert!(keyed(&held, "target").and_then(Value::as_u64) >= Some(2));
     assert_eq!(subtasks(), Some(1));
+    asked_by_a_person(&namespace, &operator);
 
     // A schedule asks for more than the load does, and gets it without a restart of the job.
     let floor = format!("{} => min 4 [keyed-2]", now_and_later());
