@@ -1,12 +1,12 @@
 //! The decisions of the recent past, for people: when, what, why.
 //!
 //! The rule: an entry for every decision that differs from the one before, never one for each look, and
-//! no more than [`MOST`]. The log is a record; nothing is decided from it. Its stored form is in
-//! [`crate::store`]. Tests are there.
+//! no more than [`MOST`]. The log is a record: nothing about the job is decided from it, only what is told again.
+//! Its stored form is in [`crate::store`]. Tests are below and there.
 
 use std::collections::VecDeque;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::{Action, Verdict, VertexVerdict};
@@ -67,6 +67,17 @@ impl Decision {
             changes: changing.take(MOST_CHANGES).map(change).collect(),
         }
     }
+
+    /// Whether it asks for what `other` does, for the same reason: rates and times may differ.
+    fn repeats(&self, other: &Self) -> bool {
+        let change = |change: &DecidedChange| (change.vertex.clone(), change.from, change.to);
+        self.word == other.word
+            && self
+                .changes
+                .iter()
+                .map(change)
+                .eq(other.changes.iter().map(change))
+    }
 }
 
 impl Action {
@@ -89,6 +100,13 @@ impl DecisionLog {
         }
     }
 
+    /// Whether the same was decided less than `interval` before `decision`.
+    pub fn has_lately(&self, decision: &Decision, interval: SignedDuration) -> bool {
+        self.iter().rev().any(|earlier| {
+            decision.at.duration_since(earlier.at).abs() < interval && decision.repeats(earlier)
+        })
+    }
+
     /// Drops the oldest.
     pub fn forget_oldest(&mut self) {
         self.0.pop_front();
@@ -107,5 +125,37 @@ impl DecisionLog {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decision(second: i64, word: &str, to: u32) -> Decision {
+        Decision {
+            at: Timestamp::from_second(1_800_000_000 + second).unwrap(),
+            word: word.to_owned(),
+            text: format!("at {second}"),
+            changes: vec![DecidedChange {
+                vertex: "map".to_owned(),
+                from: 1,
+                to,
+                why: "Overutilized".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn the_same_change_for_the_same_reason_is_known_for_the_interval() {
+        let interval = SignedDuration::from_mins(30);
+        let mut log = DecisionLog::default();
+        assert!(!log.has_lately(&decision(0, "Recommending", 2), interval));
+        log.push(decision(0, "Recommending", 2));
+        log.push(decision(10, "Unclear", 2));
+        assert!(log.has_lately(&decision(1_799, "Recommending", 2), interval));
+        assert!(!log.has_lately(&decision(1_800, "Recommending", 2), interval));
+        assert!(!log.has_lately(&decision(20, "Recommending", 3), interval));
+        assert!(!log.has_lately(&decision(20, "Frozen", 2), interval));
     }
 }

@@ -268,7 +268,7 @@ settings! {
     scaling_enabled: bool, "scaling.enabled" = "true",
         "`false` only says what would be done, like mode `recommend`.";
     event_interval: Duration, "scaling.event.interval" = "30 min",
-        "After which time the same event is sent again.";
+        "After which time it is told again what is recommended, and not done, as long as it stays the same; with `0` only when it changes.";
     legacy_alignment: Option<LegacyAlignment>, "scaling.key-group.partitions.adjust.mode",
         "Older form of `job.autoscaler.scaling.parallelism-alignment.mode`, used when that is not set: EVENLY_SPREAD or MAXIMIZE_UTILISATION.";
     alignment: Option<Alignment>, "scaling.parallelism-alignment.mode",

@@ -17,6 +17,7 @@ use flink_scaler::{
     Action, Block, Decision, DecisionLog, Frozen, History, JobGraph, Mode, Situation, Verdict,
     VertexId,
 };
+use jiff::SignedDuration;
 
 use super::{AT_ONCE, rescale};
 use crate::domain::draft::Draft;
@@ -82,42 +83,20 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     if let Some(conflict) = told_conflict(draft).filter(|now| told.as_ref() != Some(now)) {
         draft.warn(Component::Job, Reason::ScalingConflict, conflict);
     }
-    match &verdict.action {
-        Action::Hold(Blocked(Block::Frozen(_))) if news => {
-            advise(draft, &verdict, &format!("annotation {FREEZE}"));
+    let decision = Decision::of(observed.now, &verdict);
+    let told = is_told(desired, &view.decisions, &decision, news);
+    if let Action::Scale { overrides, .. } = &verdict.action {
+        if let Some(report) = verdict.scaling_report(None) {
+            draft.tell(Component::Job, Reason::ScalingReport, report);
         }
-        Action::Hold(Blocked(Block::Conflict(_))) if news => {
-            advise(
-                draft,
-                &verdict,
-                "job.autoscaler.mode:auto (ScalingConflict)",
-            );
-        }
-        Action::Hold(Blocked(block @ Block::QuotaReached { .. })) if news => {
-            draft.warn(
-                Component::Operator,
-                Reason::ResourceQuotaReached,
-                block.to_string(),
-            );
-        }
-        Action::Hold(_) => {}
-        Action::Advise => {
-            if news {
-                advise(draft, &verdict, &advising(desired));
-            }
-        }
-        Action::Scale { overrides, .. } => {
-            if let Some(report) = verdict.scaling_report(None) {
-                draft.tell(Component::Job, Reason::ScalingReport, report);
-            }
-            impose(draft, overrides);
-            resources::tune_memory(draft, desired, view, overrides);
-            draft.look_again_in(AT_ONCE);
-        }
+        impose(draft, overrides);
+        resources::tune_memory(draft, desired, view, overrides);
+        draft.look_again_in(AT_ONCE);
     }
+    let tells = !told && tell_of_what_is_not_done(draft, desired, &verdict);
     let mut decisions = view.decisions.clone();
-    if news {
-        decisions.push(Decision::of(observed.now, &verdict));
+    if news || tells {
+        decisions.push(decision);
     }
     keep(
         draft,
@@ -178,11 +157,40 @@ fn told_conflict(draft: &Draft) -> Option<String> {
     draft.status.autoscaler.as_ref()?.conflict.clone()
 }
 
-/// Tell what is recommended and not done because of this.
-fn advise(draft: &mut Draft, verdict: &Verdict, because_of: &str) {
-    if let Some(report) = verdict.scaling_report(Some(because_of)) {
+/// Whether the same was told within `job.autoscaler.scaling.event.interval`; without one, news is told only.
+fn is_told(desired: &Desired, decisions: &DecisionLog, decision: &Decision, news: bool) -> bool {
+    let interval = desired.scaler.event_interval;
+    if interval.is_zero() {
+        return !news;
+    }
+    let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
+    decisions.has_lately(decision, interval)
+}
+
+/// Tell what the autoscaler would do, and why it does not. Returns whether there was anything to tell.
+fn tell_of_what_is_not_done(draft: &mut Draft, desired: &Desired, verdict: &Verdict) -> bool {
+    let because_of = match &verdict.action {
+        Action::Advise => advising(desired),
+        Action::Hold(Blocked(Block::Frozen(_))) => format!("annotation {FREEZE}"),
+        Action::Hold(Blocked(Block::Conflict(_))) => {
+            "job.autoscaler.mode:auto (ScalingConflict)".to_owned()
+        }
+        Action::Hold(Blocked(block @ Block::QuotaReached { .. })) => {
+            draft.warn(
+                Component::Operator,
+                Reason::ResourceQuotaReached,
+                block.to_string(),
+            );
+            return true;
+        }
+        Action::Hold(_) | Action::Scale { .. } => return false,
+    };
+    let report = verdict.scaling_report(Some(&because_of));
+    let tells = report.is_some();
+    if let Some(report) = report {
         draft.tell(Component::Job, Reason::ScalingReport, report);
     }
+    tells
 }
 
 /// The setting because of which nothing is done.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use flink_operator::domain::{ScalerView, Sighting};
 use flink_scaler::{
-    CheckpointHealth, History, Input, JobGraph, Sample, ShipStrategy, Vertex, VertexId,
-    VertexReading, Window,
+    CheckpointHealth, DecisionLog, History, Input, JobGraph, Sample, ShipStrategy, Vertex,
+    VertexId, VertexReading, Window,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,7 +21,7 @@ const STEP: usize = 10;
 pub fn view(
     how: &str,
     now: Timestamp,
-    history: Option<History>,
+    (history, decisions): (History, DecisionLog),
 ) -> Result<Sighting<ScalerView>, String> {
     if how == "unknown" {
         return Ok(Sighting::Unknown("no answer within 10s".to_owned()));
@@ -70,8 +70,8 @@ pub fn view(
     Ok(Sighting::Seen(ScalerView {
         graph: graph(parallelism),
         window,
-        history: history.unwrap_or_default(),
-        decisions: flink_scaler::DecisionLog::default(),
+        history,
+        decisions,
         slot_groups: BTreeMap::new(),
         room: given.get("room").copied(),
         checkpoints: match given.get("failing") {

@@ -10,7 +10,7 @@ use flink_operator::domain::{
     Observed, PodFailure, Pods, SavepointProgress, Sighting, Step, Vertex, decide, needs,
 };
 use flink_operator::resources::ingress::mark_of;
-use flink_scaler::History;
+use flink_scaler::{DecisionLog, History};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -133,7 +133,7 @@ impl Stage {
                 "snapshots" => self.observed.snapshots = snapshots(how, self.observed.now)?,
                 "snapshot" => self.observed.snapshot = snapshot(how)?,
                 "checkpoints" => self.observed.checkpoints = checkpoints(how, self.observed.now)?,
-                "scaler" => self.observed.scaler = view(how, self.observed.now, self.history())?,
+                "scaler" => self.observed.scaler = view(how, self.observed.now, self.memory())?,
                 "hpa" => self.observed.hpa = hpa(how),
                 "vertices" => self.observed.vertices = vertices(how)?,
                 other => return Err(format!("cannot see {other:?}")),
@@ -143,8 +143,10 @@ impl Stage {
     }
 
     /// What the autoscaler kept after the last pass.
-    fn history(&self) -> Option<History> {
-        self.observed.scaler.seen().map(|view| view.history.clone())
+    fn memory(&self) -> (History, DecisionLog) {
+        let view = self.observed.scaler.seen();
+        view.map(|view| (view.history.clone(), view.decisions.clone()))
+            .unwrap_or_default()
     }
 
     fn job_manager(&self, how: &str) -> Result<Sighting<JobManager>, String> {
@@ -333,6 +335,7 @@ impl Stage {
                 (step, &mut self.observed.scaler)
             {
                 view.history = memory.history.clone();
+                view.decisions = memory.decisions.clone();
             }
         }
         for step in &plan.steps {
