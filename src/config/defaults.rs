@@ -6,15 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flink_crds::FlinkVersion;
 
-use super::{ConfigError, FlinkConfig, options};
+use super::{
+    ConfigError, Enforced, FlinkConfig,
+    layers::{self, DEFAULT, ENFORCED},
+    options,
+};
 
 /// File name of the logging configuration for Log4j.
 pub const LOG4J_FILE: &str = "log4j-console.properties";
 /// File name of the logging configuration for Logback.
 pub const LOGBACK_FILE: &str = "logback-console.xml";
-
-const BY_NAMESPACE: &str = "kubernetes.operator.default-configuration.namespace.";
-const BY_VERSION: &str = "kubernetes.operator.default-configuration.flink-version.";
 
 /// Packages of the Java runtime that Flink opens to itself on Java 17 and later.
 const EXPORTS: [&str; 3] = [
@@ -59,11 +60,14 @@ impl Defaults {
             ("parallelism.default".to_owned(), "1".to_owned()),
             ("taskmanager.numberOfTaskSlots".to_owned(), "1".to_owned()),
             (
-                format!("{BY_VERSION}v1_18.env.java.opts.all"),
+                format!("{}flink-version.v1_18.env.java.opts.all", DEFAULT.prefix),
                 flags.clone(),
             ),
             (
-                format!("{BY_VERSION}v1_19+.env.java.default-opts.all"),
+                format!(
+                    "{}flink-version.v1_19+.env.java.default-opts.all",
+                    DEFAULT.prefix
+                ),
                 flags,
             ),
         ]);
@@ -108,31 +112,23 @@ impl Defaults {
     /// those of its Flink version (`v1_20`), from the oldest `+` upwards and the exact one last.
     pub fn for_resource(&self, namespace: &str, version: Option<FlinkVersion>) -> FlinkConfig {
         let mut config = self.config.clone();
-        config.retain(|key| !key.starts_with(BY_NAMESPACE) && !key.starts_with(BY_VERSION));
-        let of_namespace = format!("{BY_NAMESPACE}{namespace}.");
-        config.overlay(&self.config.below(&of_namespace).collect());
-        let Some(version) = version else {
-            return config;
-        };
-        let mut layers: BTreeMap<(bool, FlinkVersion), FlinkConfig> = BTreeMap::new();
-        for (rest, value) in self.config.below(BY_VERSION) {
-            let Some((label, key)) = rest.split_once('.') else {
-                continue;
-            };
-            let (label, later) = label
-                .strip_suffix('+')
-                .map_or((label, false), |label| (label, true));
-            match label.parse::<FlinkVersion>() {
-                Ok(from) if from == version || (later && from < version) => {
-                    layers.entry((!later, from)).or_default().set(key, value);
-                }
-                _ => {}
-            }
-        }
-        for layer in layers.values() {
-            config.overlay(layer);
-        }
+        config.retain(|key| {
+            ![DEFAULT, ENFORCED]
+                .iter()
+                .any(|layers| key.starts_with(layers.prefix))
+        });
+        config.overlay(&DEFAULT.of_resource(&self.config, namespace, version));
         config
+    }
+
+    /// What stands over the configuration of a resource, whoever wrote it.
+    pub fn enforced(&self, namespace: &str, version: Option<FlinkVersion>) -> Enforced {
+        Enforced::new(ENFORCED.of_resource(&self.config, namespace, version))
+    }
+
+    /// What is wrong with keys that are for some resources only.
+    pub fn mistakes(&self) -> Vec<String> {
+        layers::mistakes(&self.config)
     }
 
     /// Whether Ingresses are ours to manage; without, the operator needs no rights on them.

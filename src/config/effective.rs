@@ -1,5 +1,6 @@
 //! The configuration of one cluster: the operator's defaults, over them the user's configuration, over
-//! that what the other fields of the spec say. One rule: all errors are returned, not the first.
+//! that what the other fields of the spec say, over all of it what is enforced. One rule: all errors are returned, not
+//! the first.
 //! Compared with captured clusters in `resources/tests.rs`.
 
 use std::collections::BTreeMap;
@@ -10,10 +11,13 @@ use flink_crds::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::{ConfigError, Defaults, FlinkConfig, Memory, flink, memory::Process, quantity, split};
+use super::{
+    ConfigError, Defaults, Enforced, FlinkConfig, Memory, flink, memory::Process, quantity, split,
+};
 
 /// Key of the number of TaskManagers in a configuration, as the Java operator writes it.
 pub const TASK_MANAGER_REPLICAS: &str = "kubernetes.internal.taskmanager.replicas";
+const JOB_MANAGER_REPLICAS: &str = "kubernetes.jobmanager.replicas";
 /// Key of the Flink version in a configuration.
 pub const FLINK_VERSION: &str = "$internal.flink.version";
 
@@ -29,6 +33,9 @@ pub fn effective(
     if let Some(user) = &spec.flink_configuration {
         config.overlay(&FlinkConfig::flatten(&user.0));
     }
+    let enforced = defaults.enforced(namespace, spec.flink_version);
+    // Before the fields, since some are reckoned from others, and after them, since they stand over these too.
+    enforced.lay_over(&mut config);
     config.set_default("kubernetes.rest-service.exposed.type", "ClusterIP");
     config.set_default("web.cancel.enable", "false");
     let mut build = Build {
@@ -43,6 +50,7 @@ pub fn effective(
         Some(job) => build.job(name, job),
         None => build.session(),
     }
+    enforced.lay_over(&mut build.config);
     build.identity(namespace, name);
     if build.errors.is_empty() {
         Ok(build.config)
@@ -51,13 +59,41 @@ pub fn effective(
     }
 }
 
-/// The effective configuration of a FlinkSessionJob: its cluster's, over it its own.
-pub fn effective_session_job(cluster: &FlinkConfig, spec: &FlinkSessionJobSpec) -> FlinkConfig {
+/// The effective configuration of a FlinkSessionJob: its cluster's, over it its own, over both what is enforced.
+pub fn effective_session_job(
+    cluster: &FlinkConfig,
+    spec: &FlinkSessionJobSpec,
+    enforced: &Enforced,
+) -> FlinkConfig {
     let mut config = cluster.clone();
     if let Some(user) = &spec.flink_configuration {
         config.overlay(&FlinkConfig::flatten(&user.0));
     }
+    enforced.lay_over(&mut config);
     config
+}
+
+/// What fields of a spec say, by the keys that they stand for and that can be enforced.
+pub fn fields(spec: &FlinkDeploymentSpec) -> FlinkConfig {
+    let mut build = Build {
+        config: FlinkConfig::new(),
+        spec,
+        errors: Vec::new(),
+    };
+    build.image();
+    build.job_manager();
+    build.task_manager();
+    if let Some(job) = &spec.job {
+        build.unclaimed_state(job);
+    }
+    if spec
+        .job_manager
+        .as_ref()
+        .is_none_or(|manager| manager.replicas.is_none())
+    {
+        build.config.remove(JOB_MANAGER_REPLICAS);
+    }
+    build.config
 }
 
 struct Build<'a> {
@@ -94,8 +130,7 @@ impl Build<'_> {
         );
         let replicas = manager.replicas_or_default();
         if replicas > 0 {
-            self.config
-                .set("kubernetes.jobmanager.replicas", replicas.to_string());
+            self.config.set(JOB_MANAGER_REPLICAS, replicas.to_string());
         }
     }
 
@@ -241,9 +276,6 @@ impl Build<'_> {
             "execution.checkpointing.externalized-checkpoint-retention",
             "RETAIN_ON_CANCELLATION",
         );
-        if let Some(allowed) = job.allow_non_restored_state {
-            config.set(flink::IGNORE_UNCLAIMED_STATE.key, allowed.to_string());
-        }
         if let Some(class) = &job.entry_class {
             config.set(flink::MAIN_CLASS.key, class);
         }
@@ -251,6 +283,14 @@ impl Build<'_> {
             flink::PROGRAM_ARGS.key,
             split::join(job.args_or_default(), ';'),
         );
+        self.unclaimed_state(job);
+    }
+
+    fn unclaimed_state(&mut self, job: &JobSpec) {
+        if let Some(allowed) = job.allow_non_restored_state {
+            let key = flink::IGNORE_UNCLAIMED_STATE.key;
+            self.config.set(key, allowed.to_string());
+        }
     }
 
     fn target(&mut self, job: &JobSpec) {

@@ -17,8 +17,8 @@ macro_rules! flink_options {
                 $(.alias(&[$($alias),+]))?;
         )+
 
-        #[cfg(test)]
-        const ALL: &[super::Row] = &[$($name.row()),+];
+        /// All of them.
+        pub const ALL: &[super::Row] = &[$($name.row()),+];
     };
 }
 

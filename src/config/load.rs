@@ -98,6 +98,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, LoadError> {
     warnings.extend(unknown_keys(config).iter().map(ToString::to_string));
     let unreadable = invalid_values(config);
     warnings.extend(unreadable.iter().map(ToString::to_string));
+    warnings.extend(defaults.mistakes());
     Ok(Loaded { defaults, warnings })
 }
 

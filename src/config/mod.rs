@@ -10,9 +10,11 @@ pub mod deploy;
 mod docs;
 mod duration;
 pub mod effective;
+mod enforced;
 mod error;
 mod flat;
 pub mod flink;
+mod layers;
 pub mod listeners;
 pub mod load;
 pub mod memory;
@@ -33,6 +35,7 @@ pub use self::{
     deploy::{DeployKeys, GENERATION_ANNOTATION, LAST_STATE_PATH, with_deploy},
     docs::docs,
     effective::{effective, effective_session_job},
+    enforced::{Enforced, Overruled},
     error::ConfigError,
     flat::FlinkConfig,
     flink::HighAvailability,

@@ -76,6 +76,11 @@ pub const FAMILIES: &[Family] = &[
         doc: "Default of a key for one Flink version (`v1_20`), or for it and all later ones (`v1_20+`). Beats the default of a namespace.",
     },
     Family {
+        pattern: "kubernetes.operator.enforced-configuration.<key>",
+        prefix: super::layers::ENFORCED.prefix,
+        doc: "Value of a key that no resource can change: it wins over `spec.flinkConfiguration` and over the fields of the spec that stand for it. With `namespace.<namespace>.` or `flink-version.<version>.` before the key, for some resources only, as defaults are.",
+    },
+    Family {
         pattern: "kubernetes.operator.metrics.<key>",
         prefix: "kubernetes.operator.metrics.",
         doc: "Metric settings of the Java operator, its reporters for example. Read without effect: metrics are always served to Prometheus.",

@@ -14,7 +14,7 @@ const LISTS: [&str; 3] = [
 ];
 
 /// Keys that were renamed because they are the beginning of others.
-const RENAMED: [(&str, &str); 4] = [
+pub const RENAMED: [(&str, &str); 4] = [
     ("high-availability", "high-availability.type"),
     ("state.backend", "state.backend.type"),
     ("restart-strategy", "restart-strategy.type"),

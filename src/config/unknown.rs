@@ -24,7 +24,7 @@ impl std::fmt::Display for Unknown {
 }
 
 /// The operator's options and the autoscaler's.
-fn rows() -> impl Iterator<Item = &'static Row> {
+pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     TABLE.iter().chain(ROWS.iter())
 }
 
@@ -48,7 +48,7 @@ pub fn unknown_keys(config: &FlinkConfig) -> Vec<Unknown> {
 }
 
 /// The key without the prefix that the autoscaler's keys once had.
-fn current(key: &str) -> &str {
+pub(super) fn current(key: &str) -> &str {
     let bare = key
         .strip_prefix(PREFIX)
         .filter(|bare| bare.starts_with(AUTOSCALER_PREFIX));

@@ -1,5 +1,5 @@
-//! Kubernetes conditions: `Running` as the Java operator writes it, the three of kstatus, and `AbleToScale` where
-//! the autoscaler looks after the job.
+//! Kubernetes conditions: `Running` as the Java operator writes it, the three of kstatus, `AbleToScale` where
+//! the autoscaler looks after the job, and `Overruled` where the operator's configuration stands over the spec.
 //!
 //! The rule: a transition time changes only with the status of its condition.
 
@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::draft::Draft;
 use super::error_form::error_field;
-use super::{Desired, Observed};
+use super::{Component, Desired, Observed, Reason};
 
 /// Work out all conditions from the status as it will be written.
 pub fn set(draft: &mut Draft, desired: &Desired, observed: &Observed) {
@@ -76,9 +76,35 @@ pub fn set(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         },
     ));
     next.extend(draft.status.autoscaler.as_ref().map(able_to_scale));
+    let overruled = overruled(desired);
+    if let Some(text) = overruled.as_deref().filter(|text| is_news(draft, text)) {
+        draft.warn(Component::Operator, Reason::EnforcedConfiguration, text);
+    }
+    next.extend(overruled.map(|text| Fact::new(OVERRULED, true, ENFORCED, text)));
     let old = draft.status.conditions.take().unwrap_or_default();
     let generation = Some(desired.identity.generation);
     draft.status.conditions = Some(conditions(&old, next, generation, observed.now));
+}
+
+const OVERRULED: &str = "Overruled";
+const ENFORCED: &str = "EnforcedConfiguration";
+
+/// What of the spec has no say.
+fn overruled(desired: &Desired) -> Option<String> {
+    let all = &desired.overruled;
+    let told: Vec<String> = all.iter().map(ToString::to_string).collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "The operator's configuration enforces other values than this spec has: {}",
+            told.join("; ")
+        )
+    })
+}
+
+/// Whether the condition does not say so yet: it is told once for as long as it stays the same.
+fn is_news(draft: &Draft, text: &str) -> bool {
+    let mut present = draft.status.conditions.iter().flatten();
+    !present.any(|condition| condition.type_ == OVERRULED && condition.message == text)
 }
 
 /// Whether what the autoscaler finds is also done, and what is in its way.

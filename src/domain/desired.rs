@@ -17,17 +17,18 @@ use kube::ResourceExt;
 use super::ClusterAddress;
 use super::adopted::adopted;
 use super::error_form::ErrorForm;
+use super::exception_events::ExceptionEvents;
 use super::extension::{Asked, Rules};
 use super::freeze::Freeze;
-use super::memory::{TaskManager, in_force, starts, with_memory};
+use super::memory::{MEMORY as TASK_MANAGER_MEMORY, TaskManager, in_force, starts, with_memory};
 use super::parallelism::{overrides_in, with_overrides};
 use super::recorded::{Recorded, last_reconciled};
 use super::snapshot::SnapshotSettings;
 use super::validate::{Violation, validate};
-use crate::config::effective::effective;
+use crate::config::effective::{effective, fields};
 use crate::config::{
-    AUTOSCALER_PREFIX, ConfigError, Defaults, DeployKeys, FlinkConfig, flink, invalid_values,
-    options, unknown_keys,
+    AUTOSCALER_PREFIX, ConfigError, Defaults, DeployKeys, FlinkConfig, Overruled, flink,
+    invalid_values, options, unknown_keys,
 };
 use crate::resources::{BuildInput, build, log_files};
 
@@ -79,6 +80,8 @@ pub struct Desired {
     /// What works and yet is hardly meant, of a generation not taken up yet: keys of ours that do not exist,
     /// values that nothing reads now.
     pub advice: Vec<String>,
+    /// What the user wrote and what has no say, because the operator's configuration enforces something else.
+    pub overruled: Vec<Overruled>,
     /// Flink's configuration for the recorded spec, complete but for deploy-time keys: what a
     /// deployment under way is made with.
     pub deploy_config: FlinkConfig,
@@ -112,7 +115,11 @@ impl Desired {
         let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
         let asked = effective(defaults, &namespace, &name, &object.spec);
         let own = own_keys(&object.spec);
-        violations.extend(mistakes(object, &asked, &own, (recorded.as_ref(), rules)));
+        let enforced = defaults.enforced(&namespace, object.spec.flink_version);
+        let overruled = enforced.overruled(&own, || fields(&object.spec));
+        let mut heard = own.clone();
+        enforced.take_out_of(&mut heard);
+        violations.extend(mistakes(object, &asked, &heard, (recorded.as_ref(), rules)));
         let deployed = recorded
             .as_ref()
             .and_then(|recorded| effective(defaults, &namespace, &name, recorded.spec()).ok());
@@ -120,7 +127,7 @@ impl Desired {
         let mut running = deployed.clone().unwrap_or_else(|| asked.clone());
         running.overlay(&operator_keys(&asked));
         let settings = Settings::read(&asked, &running, recorded.as_ref()).or_else(|error| {
-            violations.push(Violation::placed(&error, &own));
+            violations.push(Violation::placed(&error, &heard));
             Settings::read(&running, &running, recorded.as_ref())
         });
         let mut settings = settings.unwrap_or_else(|_| Settings::defaults(recorded.as_ref()));
@@ -129,15 +136,18 @@ impl Desired {
             violations.push(Violation::from(&error));
             ErrorForm::default()
         });
-        let (scaler, scaler_options) = scaler_settings(&asked).unwrap_or_else(|errors| {
+        let (mut scaler, scaler_options) = scaler_settings(&asked).unwrap_or_else(|errors| {
             violations.extend(errors.iter().map(Violation::from));
             let before = deployed.as_ref().map(scaler_settings);
             before.and_then(Result::ok).unwrap_or_default()
         });
+        // Part of it enforced and part of it tuned would not add up.
+        scaler.memory_tuning_enabled &= !enforced.touches(TASK_MANAGER_MEMORY);
         let new = status.observed_generation != Some(identity.generation);
         if new && violations.is_empty() {
             let logs = log_files(&object.spec, defaults);
-            violations.extend(rehearsed(&identity, &object.spec, &asked, logs));
+            let errors = rehearsed(&identity, &object.spec, &asked, logs);
+            violations.extend(errors.iter().map(|one| Violation::placed(one, &heard)));
         }
         let task_manager = TaskManager::of(&asked, &own, &object.spec);
         let on = scaler.effective_mode() != Mode::Off;
@@ -172,6 +182,7 @@ impl Desired {
             } else {
                 Vec::new()
             },
+            overruled,
             errors,
             exceptions: ExceptionEvents::read(defaults.operator()),
             scaler,
@@ -321,7 +332,7 @@ fn rehearsed(
     spec: &FlinkDeploymentSpec,
     config: &FlinkConfig,
     log_files: &BTreeMap<String, String>,
-) -> Vec<Violation> {
+) -> Vec<ConfigError> {
     let keys = DeployKeys {
         owner_uid: &identity.uid,
         generation: identity.generation,
@@ -339,10 +350,7 @@ fn rehearsed(
         log_files,
         job_manager_uid: None,
     });
-    let own = own_keys(spec);
-    let errors = built.err().unwrap_or_default();
-    let placed = errors.iter().map(|error| Violation::placed(error, &own));
-    placed.collect()
+    built.err().unwrap_or_default()
 }
 
 /// What stays managed while the user's spec `asked` is invalid: the deployed one, running if it was being
@@ -442,29 +450,6 @@ fn format_name(format: SavepointFormatType) -> &'static str {
     match format {
         SavepointFormatType::Native => "NATIVE",
         SavepointFormatType::Canonical | SavepointFormatType::Unknown => "CANONICAL",
-    }
-}
-
-/// How exceptions of a job are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExceptionEvents {
-    /// The most that one pass tells; none are looked for if it is 0.
-    pub limit: usize,
-    /// Lines of the stack trace, after the first.
-    pub lines: usize,
-}
-
-impl ExceptionEvents {
-    /// Read from the operator's own configuration; what cannot be read is as by default.
-    fn read(operator: &FlinkConfig) -> Self {
-        let read = |option, default| {
-            let number: Result<i32, ConfigError> = operator.get(option);
-            number.map_or(default, |n| usize::try_from(n).unwrap_or_default())
-        };
-        Self {
-            limit: read(&options::EVENTS_EXCEPTIONS_LIMIT, 10),
-            lines: read(&options::EVENTS_EXCEPTIONS_STACKTRACE_LINES, 5),
-        }
     }
 }
 

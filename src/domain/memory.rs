@@ -14,7 +14,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::config::{FlinkConfig, Memory, Process, process_memory};
 
-const MEMORY: &str = "taskmanager.memory.";
+/// What the keys of memory of TaskManagers start with.
+pub const MEMORY: &str = "taskmanager.memory.";
 const PROCESS: &str = "taskmanager.memory.process.size";
 const OLD_MANAGED: &str = "taskmanager.memory.size";
 /// What is tried after memory was refused has to be larger by this part of it.

@@ -14,6 +14,7 @@ mod decide;
 mod desired;
 mod draft;
 mod error_form;
+mod exception_events;
 mod extension;
 mod freeze;
 mod lifecycle;
@@ -29,8 +30,9 @@ mod validate;
 
 pub use change::{Change, SpecChange, change_of};
 pub use decide::{decide, needs, recorded_trigger, sampling_pace, told_until};
-pub use desired::{Desired, ExceptionEvents, FINALIZER, Identity, Settings, scaler_settings};
+pub use desired::{Desired, FINALIZER, Identity, Settings, scaler_settings};
 pub use error_form::ErrorForm;
+pub use exception_events::ExceptionEvents;
 pub use extension::{Asked, Mutator, Rules, Validator};
 pub use freeze::{FREEZE, Freeze};
 pub use lifecycle::lifecycle_of;

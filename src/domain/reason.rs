@@ -26,6 +26,7 @@ reasons! {
     CheckpointNotFound = "The last checkpoint of a job that ended cannot be read by another one: a person has to choose the state to start from.";
     Cleanup = "The resource is deleted, and what belongs to it is being taken down.";
     CleanupFailed = "The files of a snapshot that was deleted cannot be deleted yet; it is tried again.";
+    EnforcedConfiguration = "What the spec says and what has no say, because the operator's configuration enforces something else.";
     Error = "The job failed, or the API server or Flink refuses what the spec asks for.";
     IngressManagement = "There is an Ingress in the way, or Ingresses are not managed here.";
     JobException = "The job threw an exception. Once for each that Flink lists; the same one again is counted.";

@@ -217,9 +217,123 @@ fn high_availability_is_named_after_the_cluster() {
 #[test]
 fn a_session_job_overlays_its_cluster() {
     let cluster = build(json!({})).unwrap();
-    let spec: FlinkSessionJobSpec =
-        serde_json::from_value(json!({"flinkConfiguration": {"parallelism.default": 7}})).unwrap();
-    let config = effective_session_job(&cluster, &spec);
+    let spec: FlinkSessionJobSpec = serde_json::from_value(json!({"flinkConfiguration": {
+        "parallelism.default": 7, "pipeline.max-parallelism": 128,
+    }}))
+    .unwrap();
+    let enforced = Enforced::new(FlinkConfig::from_iter([("pipeline.max-parallelism", "64")]));
+    let config = effective_session_job(&cluster, &spec, &enforced);
     assert_eq!(config.raw("parallelism.default"), Some("7"));
+    assert_eq!(config.raw("pipeline.max-parallelism"), Some("64"));
     assert_eq!(config.raw("kubernetes.cluster-id"), Some("name"));
+}
+
+fn under(enforced: &[(&str, &str)], spec: Json) -> FlinkConfig {
+    let enforced = enforced
+        .iter()
+        .map(|(key, value)| (format!("{ENFORCED}{key}"), *value));
+    let defaults = Defaults::builtin().with_config(&enforced.collect());
+    effective(&defaults, "ns", "name", &parse(spec)).unwrap()
+}
+
+const ENFORCED: &str = "kubernetes.operator.enforced-configuration.";
+
+#[test]
+fn what_is_enforced_beats_the_configuration_the_fields_and_every_other_name() {
+    let config = under(
+        &[
+            ("taskmanager.numberOfTaskSlots", "2"),
+            ("kubernetes.container.image.ref", "blessed"),
+            (TM, "3 gb"),
+            ("state.checkpoints.dir", "s3://ours"),
+            ("kubernetes.service-account", "flink"),
+            ("execution.savepoint.ignore-unclaimed-state", "false"),
+            ("job.autoscaler.mode", "recommend"),
+        ],
+        json!({
+            "flinkVersion": "v1_20", "image": "mine", "serviceAccount": "root",
+            "taskManager": {"resource": {"memory": "64g"}},
+            "flinkConfiguration": {
+                "taskmanager.numberOfTaskSlots": 8, "execution.checkpointing.dir": "s3://mine",
+                "kubernetes.taskmanager.service-account": "root",
+                "kubernetes.operator.job.autoscaler.mode": "auto", "web.timeout": "1 s",
+            },
+            "job": {"parallelism": 3, "allowNonRestoredState": true},
+        }),
+    );
+    let keys = [
+        "taskmanager.numberOfTaskSlots",
+        "kubernetes.container.image.ref",
+        TM,
+        "state.checkpoints.dir",
+        "execution.checkpointing.dir",
+        "kubernetes.service-account",
+        "kubernetes.taskmanager.service-account",
+        "execution.savepoint.ignore-unclaimed-state",
+        "job.autoscaler.mode",
+        "kubernetes.operator.job.autoscaler.mode",
+        "web.timeout",
+    ];
+    let values = keys.map(|key| config.raw(key).unwrap_or("-"));
+    let expected = [
+        "2",
+        "blessed",
+        "3 gb",
+        "s3://ours",
+        "-",
+        "flink",
+        "-",
+        "false",
+        "recommend",
+        "-",
+        "1 s",
+    ];
+    assert_eq!(values, expected);
+    assert_eq!(
+        config.iter().find(|(key, _)| key.starts_with(ENFORCED)),
+        None
+    );
+}
+
+#[test]
+fn what_says_which_job_it_is_cannot_be_enforced() {
+    let config = under(
+        &[
+            ("parallelism.default", "1"),
+            ("kubernetes.cluster-id", "other"),
+            ("$internal.application.main", "other"),
+            ("pipeline.jars", "other"),
+        ],
+        json!({
+            "flinkVersion": "v1_20",
+            "job": {"parallelism": 3, "entryClass": "a.B", "jarURI": "local:///a.jar"},
+        }),
+    );
+    let keys = [
+        "parallelism.default",
+        "kubernetes.cluster-id",
+        "$internal.application.main",
+        "pipeline.jars",
+    ];
+    let values = keys.map(|key| config.raw(key).unwrap_or("-"));
+    assert_eq!(values, ["3", "name", "a.B", "local:///a.jar"]);
+}
+
+#[test]
+fn a_namespace_and_a_version_have_enforced_values_of_their_own() {
+    let enforced = [
+        ("a", "all"),
+        ("b", "all"),
+        ("namespace.ns.b", "namespace"),
+        ("namespace.other.a", "other"),
+        ("flink-version.v1_19+.c", "later"),
+        ("flink-version.v1_20.d", "exact"),
+        ("flink-version.v2_0+.a", "2.0 on"),
+    ];
+    let config = under(
+        &enforced,
+        json!({"flinkVersion": "v1_20", "flinkConfiguration": {"d": "mine"}}),
+    );
+    let values = ["a", "b", "c", "d"].map(|key| config.raw(key).unwrap_or("-"));
+    assert_eq!(values, ["all", "namespace", "later", "exact"]);
 }

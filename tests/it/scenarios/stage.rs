@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use flink_crds::{FlinkDeployment, FlinkDeploymentSpec, FlinkDeploymentStatus, FlinkJobState};
-use flink_operator::config::Defaults;
+use flink_operator::config::{Defaults, FlinkConfig};
 use flink_operator::domain::{
     Checkpoints, ClusterInfo, Desired, FINALIZER, HaMetadata, IngressView, Job, JobManager,
     Observed, PodFailure, Pods, SavepointProgress, Sighting, Step, Vertex, decide, needs,
@@ -22,6 +22,8 @@ use super::snapshots::{recorded, snapshot, snapshots};
 pub struct Stage {
     object: FlinkDeployment,
     observed: Observed,
+    /// The operator's configuration.
+    operator: FlinkConfig,
     /// Of the Ingress that was last applied.
     ingress_mark: Option<String>,
     passes: u64,
@@ -40,6 +42,7 @@ impl Default for Stage {
         Self {
             object,
             observed: Observed::nothing(now),
+            operator: FlinkConfig::new(),
             ingress_mark: None,
             passes: 0,
         }
@@ -63,9 +66,10 @@ impl Stage {
                 Ok(())
             }
             "annotate" => self.annotate(rest),
+            "operator" => self.operator(rest),
             "pass" => Ok(()),
             other => Err(format!(
-                "unknown verb {other:?}; use spec, annotate, see, later, delete or pass"
+                "unknown verb {other:?}; use spec, annotate, operator, see, later, delete or pass"
             )),
         }
     }
@@ -98,6 +102,16 @@ impl Stage {
         } else {
             annotations.insert(key.to_owned(), value.to_owned());
         }
+        Ok(())
+    }
+
+    /// `operator key=value ...`: the operator's own configuration, in place of what it was.
+    fn operator(&mut self, rest: &str) -> Outcome {
+        let pairs = rest.split_whitespace().map(|word| word.split_once('='));
+        let pairs: Option<FlinkConfig> = pairs
+            .collect::<Option<Vec<_>>>()
+            .map(FlinkConfig::from_iter);
+        self.operator = pairs.ok_or("expected key=value")?;
         Ok(())
     }
 
@@ -267,7 +281,10 @@ impl Stage {
             deploy: format!("deploy-{}", self.passes),
         };
         let status = self.object.status.clone().unwrap_or_default();
-        let desired = Desired::of(&self.object, &Defaults::builtin());
+        let desired = Desired::of(
+            &self.object,
+            &Defaults::builtin().with_config(&self.operator),
+        );
         let observed = only_needed(&self.observed, &needs(&desired, &status));
         let plan = decide(&desired, &status, &observed);
         let mut out = String::new();

@@ -10,6 +10,7 @@
 )]
 
 mod definitions;
+mod enforced;
 mod ingress;
 mod leader;
 mod listeners;
@@ -17,6 +18,7 @@ mod namespaces;
 mod process;
 mod proxy;
 mod scale;
+mod settings;
 mod snapshots;
 
 use std::sync::LazyLock;

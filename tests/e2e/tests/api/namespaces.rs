@@ -1,50 +1,10 @@
 //! The operator's configuration and its watched namespaces, changed while it runs.
 
-use std::path::{Path, PathBuf};
-
-use flink_e2e::{Launch, Namespace, Operator, application};
+use flink_e2e::{Namespace, application};
 use serde_json::{Value, json};
 
 use crate::SITE;
-
-/// A folder of settings that a test changes.
-struct Settings(PathBuf);
-
-impl Settings {
-    fn new(name: &str, namespaces: &str, more: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("flink-operator-e2e-{name}.conf"));
-        std::fs::create_dir_all(&folder).unwrap();
-        let settings = Self(folder);
-        settings.write(namespaces, more);
-        settings
-    }
-
-    fn write(&self, namespaces: &str, more: &str) {
-        let base =
-            std::fs::read_to_string(flink_e2e::repository().join("tests/e2e/conf/config.yaml"))
-                .unwrap();
-        let text = format!(
-            "{base}\nkubernetes.operator.watched.namespaces: {namespaces}\n\
-             kubernetes.operator.dynamic.config.check.interval: 1 s\n{more}\n"
-        );
-        // At once, as a mounted ConfigMap changes.
-        let fresh = self.0.join("fresh");
-        std::fs::write(&fresh, text).unwrap();
-        std::fs::rename(fresh, self.0.join("config.yaml")).unwrap();
-    }
-
-    fn launch(&self, name: &str) -> Launch {
-        SITE.launch(name, "e2e").settings(&self.0)
-    }
-}
-
-fn log_says(operator: &Operator, namespace: &Namespace, text: &str) {
-    let log: &Path = operator.log();
-    namespace.wait_for(&format!("the log to say {text:?}"), |_| {
-        let log = std::fs::read_to_string(log).unwrap();
-        log.contains(text).then_some(())
-    });
-}
+use crate::settings::{Settings, log_says};
 
 fn is_looked_after(namespace: &Namespace) -> bool {
     let object = namespace.deployment("job");
