@@ -36,6 +36,11 @@ struct Process {
 impl Process {
     /// One that looks after all namespaces, if `claim` lets it.
     async fn start(claim: fn(Clock) -> Claim) -> Self {
+        Self::configured(claim, Defaults::builtin()).await
+    }
+
+    /// The same with a configuration.
+    async fn configured(claim: fn(Clock) -> Claim, defaults: Defaults) -> Self {
         let world = World::new("2026-01-01T00:00:00Z".parse().unwrap());
         world.run();
         let (client, time) = (world.client(), world.clock.clone());
@@ -51,7 +56,7 @@ impl Process {
             clock,
             rules: Rules::default(),
             news: Newsroom::default(),
-            defaults: Defaults::builtin().into(),
+            defaults: defaults.into(),
             metrics: Metrics::new(&Identity::default(), Switches::default()).unwrap(),
             health: Health::new(PATIENCE, TIMEOUT),
         };
@@ -243,6 +248,97 @@ async fn a_replica_that_does_not_lead_exports_no_resources_and_asks_flink_nothin
     let asked = process.world.api.audit();
     assert_eq!(asked.writes().len(), 0);
     assert_eq!(asked.count("get", "services/proxy"), 0);
+}
+
+/// A savepoint of `job`, of this team.
+fn savepoint(name: &str, job: &str, team: Option<&str>) -> Value {
+    json!({
+        "apiVersion": "flink.apache.org/v1beta1",
+        "kind": "FlinkStateSnapshot",
+        "metadata": { "name": name, "namespace": "default", "labels": { "team": team } },
+        "spec": {
+            "jobReference": { "kind": "FlinkDeployment", "name": job },
+            "savepoint": { "path": "file:///savepoints" },
+        },
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_label_selector_does_not_select_is_left_alone_whether_it_never_was_or_is_no_more()
+{
+    let selector = ("kubernetes.operator.label.selector", "team=a");
+    let defaults = Defaults::builtin().with_config(&[selector].into_iter().collect());
+    let process = Process::configured(Claim::alone, defaults).await;
+    let api = &process.world.api;
+    let get = |plural: &str, name: &str| api.get(plural, "default", name).unwrap();
+    let label = |name: &str, team: Option<&str>| {
+        let change = json!({ "metadata": { "labels": { "team": team } } });
+        api.merge("flinkdeployments", ("default", name), None, &change)
+            .unwrap();
+    };
+    process.create("ours");
+    process.create("theirs");
+    label("ours", Some("a"));
+    process
+        .until("stable", |process| process.is_in("ours", "STABLE"))
+        .await;
+    api.create(savepoint("none-of-ours", "ours", Some("b")))
+        .unwrap();
+    api.create(savepoint("of-ours", "ours", Some("a"))).unwrap();
+    process
+        .until("a savepoint", |_| {
+            get("flinkstatesnapshots", "of-ours").pointer("/status/state")
+                == Some(&json!("COMPLETED"))
+        })
+        .await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    for (plural, name) in [
+        ("flinkdeployments", "theirs"),
+        ("flinkstatesnapshots", "none-of-ours"),
+    ] {
+        let object = get(plural, name);
+        assert_eq!(object.get("status"), None, "{name}");
+        assert_eq!(object.pointer("/metadata/finalizers"), None, "{name}");
+    }
+    assert!(!process.names("resourcename=\"theirs\""));
+
+    label("theirs", Some("a"));
+    process
+        .until("stable", |process| process.is_in("theirs", "STABLE"))
+        .await;
+    label("theirs", None);
+    process
+        .until("no series", |process| {
+            !process.names("resourcename=\"theirs\"")
+        })
+        .await;
+    let (before, cluster) = (
+        get("flinkdeployments", "theirs"),
+        get("deployments", "theirs"),
+    );
+    let change = json!({ "spec": { "job": { "parallelism": 3 } } });
+    for name in ["theirs", "ours"] {
+        api.merge("flinkdeployments", ("default", name), None, &change)
+            .unwrap();
+    }
+    process
+        .until("an upgrade", |process| {
+            let ours = get("flinkdeployments", "ours");
+            let current = ours.pointer("/metadata/generation");
+            ours.pointer("/status/observedGeneration") == current && process.is_in("ours", "STABLE")
+        })
+        .await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert_eq!(
+        get("flinkdeployments", "theirs")["status"],
+        before["status"]
+    );
+    let uid = |object: &Value| object.pointer("/metadata/uid").cloned();
+    assert_eq!(
+        uid(&get("deployments", "theirs")),
+        uid(&cluster),
+        "its job goes on"
+    );
 }
 
 impl Process {

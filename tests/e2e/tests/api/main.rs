@@ -18,6 +18,7 @@ mod namespaces;
 mod process;
 mod proxy;
 mod scale;
+mod selector;
 mod settings;
 mod snapshots;
 

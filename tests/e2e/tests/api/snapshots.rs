@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::SITE;
 
-fn by_hand(name: &str, job: &str) -> Value {
+/// A savepoint that a person asks for.
+pub fn by_hand(name: &str, job: &str) -> Value {
     json!({
         "apiVersion": "flink.apache.org/v1beta1",
         "kind": "FlinkStateSnapshot",
@@ -18,7 +19,8 @@ fn by_hand(name: &str, job: &str) -> Value {
     })
 }
 
-fn wait_for_state(namespace: &Namespace, name: &str, state: &str) -> Value {
+/// Wait for the state of a snapshot.
+pub fn wait_for_state(namespace: &Namespace, name: &str, state: &str) -> Value {
     namespace.wait_for(&format!("{name} to be {state}"), |namespace| {
         let snapshot = namespace.get("flinksnp", name);
         (snapshot.pointer("/status/state") == Some(&json!(state))).then_some(snapshot)
