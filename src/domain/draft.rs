@@ -17,12 +17,15 @@ use super::observed::elapsed;
 use super::recorded::{self, Recorded};
 use super::{Announcement, Component, Desired, Observed, Plan, Reason, Step, Waiting};
 
+/// A change of the status once the steps are done.
+type Afterwards = Box<dyn FnOnce(&mut FlinkDeploymentStatus)>;
+
 /// A plan in the making.
 pub struct Draft {
     /// The status to record.
     pub status: FlinkDeploymentStatus,
     steps: Vec<Step>,
-    afterwards: Option<Box<FlinkDeploymentStatus>>,
+    afterwards: Vec<Afterwards>,
     events: Vec<Announcement>,
     waiting: Vec<Waiting>,
     look_again: Option<Duration>,
@@ -43,7 +46,7 @@ impl Draft {
         Self {
             status: status.clone(),
             steps: Vec::new(),
-            afterwards: None,
+            afterwards: Vec::new(),
             events: Vec::new(),
             waiting: Vec::new(),
             look_again: None,
@@ -57,9 +60,17 @@ impl Draft {
 
     /// The finished plan.
     pub fn finish(self, desired: &Desired) -> Plan {
+        let changed = |changes: Vec<Afterwards>| {
+            let mut status = self.status.clone();
+            for change in changes {
+                change(&mut status);
+            }
+            Box::new(status)
+        };
+        let afterwards = self.afterwards;
         Plan {
             cluster: desired.address(),
-            afterwards: self.afterwards,
+            afterwards: (!afterwards.is_empty()).then(|| changed(afterwards)),
             status: self.status,
             steps: self.steps,
             events: self.events,
@@ -76,10 +87,8 @@ impl Draft {
     }
 
     /// Record this once the steps are done.
-    pub fn afterwards(&mut self, change: impl FnOnce(&mut FlinkDeploymentStatus)) {
-        let mut status = self.status.clone();
-        change(&mut status);
-        self.afterwards = Some(Box::new(status));
+    pub fn afterwards(&mut self, change: impl FnOnce(&mut FlinkDeploymentStatus) + 'static) {
+        self.afterwards.push(Box::new(change));
     }
 
     /// Whether anything is to be done already.
@@ -278,6 +287,10 @@ impl Draft {
             let before = previous.as_ref().and_then(Recorded::job);
             job.savepoint_trigger_nonce = before.and_then(|job| job.savepoint_trigger_nonce);
             job.checkpoint_trigger_nonce = before.and_then(|job| job.checkpoint_trigger_nonce);
+            // Before the first start there is nothing to forget.
+            if let Some(before) = before {
+                job.autoscaler_reset_nonce = before.autoscaler_reset_nonce;
+            }
         }
         let first = previous
             .as_ref()
@@ -303,16 +316,7 @@ impl Draft {
 
     /// The recorded spec, changed in place of the old text.
     pub fn rewrite_spec(&mut self, change: impl FnOnce(&mut FlinkDeploymentSpec)) {
-        let Some(recorded) = self.deployed() else {
-            return;
-        };
-        let mut spec = recorded.spec().clone();
-        change(&mut spec);
-        let text = recorded::write(&spec, recorded.first_deployment());
-        self.status
-            .reconciliation_status
-            .get_or_insert_default()
-            .last_reconciled_spec = Some(text);
+        rewrite(&mut self.status, change);
     }
 
     /// Record that the job was stopped, and in which way it is to be restored.
@@ -357,19 +361,9 @@ impl Draft {
         }
     }
 
-    /// What is recorded has run well.
-    pub fn is_proven(&self) -> bool {
-        let stable = recorded::last_stable(&self.status);
-        let deployed = self.deployed();
-        stable
-            .zip(deployed)
-            .is_some_and(|(stable, deployed)| stable.same_as(&deployed))
-    }
-
     /// Mark what is recorded as proven.
     pub fn mark_stable(&mut self) {
-        let reconciliation = self.status.reconciliation_status.get_or_insert_default();
-        reconciliation.last_stable_spec = reconciliation.last_reconciled_spec.clone();
+        mark_stable(&mut self.status);
     }
 
     fn count_task_managers(
@@ -405,4 +399,41 @@ impl Draft {
             .and_then(|text| text.parse::<Timestamp>().ok());
         started.map_or(Duration::ZERO, |started| elapsed(started, observed.now))
     }
+}
+
+/// Change the recorded spec beside what runs; what was proven stays so.
+pub fn take_down(
+    status: &mut FlinkDeploymentStatus,
+    change: impl FnOnce(&mut FlinkDeploymentSpec),
+) {
+    let proven = is_proven(status);
+    rewrite(status, change);
+    if proven {
+        mark_stable(status);
+    }
+}
+
+fn rewrite(status: &mut FlinkDeploymentStatus, change: impl FnOnce(&mut FlinkDeploymentSpec)) {
+    let Some(recorded) = recorded::last_reconciled(status) else {
+        return;
+    };
+    let mut spec = recorded.spec().clone();
+    change(&mut spec);
+    let text = recorded::write(&spec, recorded.first_deployment());
+    let reconciliation = status.reconciliation_status.get_or_insert_default();
+    reconciliation.last_reconciled_spec = Some(text);
+}
+
+/// What is recorded has run well.
+fn is_proven(status: &FlinkDeploymentStatus) -> bool {
+    let stable = recorded::last_stable(status);
+    let deployed = recorded::last_reconciled(status);
+    stable
+        .zip(deployed)
+        .is_some_and(|(stable, deployed)| stable.same_as(&deployed))
+}
+
+fn mark_stable(status: &mut FlinkDeploymentStatus) {
+    let reconciliation = status.reconciliation_status.get_or_insert_default();
+    reconciliation.last_stable_spec = reconciliation.last_reconciled_spec.clone();
 }

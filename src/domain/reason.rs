@@ -22,6 +22,7 @@ macro_rules! reasons {
 
 reasons! {
     AutoscalerError = "The autoscaler cannot work: settings or readings are missing. It says which.";
+    AutoscalerReset = "The autoscaler forgot what it knew of the job, as `autoscalerResetNonce` asks.";
     CheckpointError = "A checkpoint that was asked for failed.";
     CheckpointNotFound = "The last checkpoint of a job that ended cannot be read by another one: a person has to choose the state to start from.";
     Cleanup = "The resource is deleted, and what belongs to it is being taken down.";

@@ -4,7 +4,7 @@
 
 use flink_crds::FlinkDeploymentSpec;
 
-use crate::domain::draft::Draft;
+use crate::domain::draft::{self, Draft};
 use crate::domain::{Component, Desired, Observed, Reason, Sighting, Step};
 use crate::resources::{Object, OwnerRef, ingress};
 
@@ -58,10 +58,8 @@ fn take_down(draft: &mut Draft, desired: &Desired) {
         .deployed()
         .is_some_and(|recorded| differs(recorded.spec()))
     {
-        let proven = draft.is_proven();
-        draft.rewrite_spec(|spec| spec.ingress.clone_from(&desired.spec.ingress));
-        if proven {
-            draft.mark_stable();
-        }
+        draft::take_down(&mut draft.status, |spec| {
+            spec.ingress.clone_from(&desired.spec.ingress);
+        });
     }
 }

@@ -138,6 +138,9 @@ fn changes(
     let Some(recorded) = draft.deployed() else {
         return;
     };
+    if scaler::reset(draft, desired, &recorded) {
+        return;
+    }
     let change = change_of(recorded.spec(), &desired.spec);
     match change.effect {
         SpecChange::None | SpecChange::Ignore => {

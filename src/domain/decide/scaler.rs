@@ -6,6 +6,7 @@
 mod give_back;
 mod initial;
 mod publish;
+mod reset;
 mod resources;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use crate::domain::{
 
 pub use give_back::give_back_memory;
 pub use initial::at_start;
+pub use reset::reset;
 
 /// Longest time between two samples.
 const PACE: Duration = Duration::from_secs(10);

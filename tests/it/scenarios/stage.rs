@@ -354,6 +354,9 @@ impl Stage {
                 view.history = memory.history.clone();
                 view.decisions = memory.decisions.clone();
             }
+            if let (Step::ForgetScaler, Sighting::Seen(view)) = (step, &mut self.observed.scaler) {
+                view.history = History::default();
+            }
         }
         for step in &plan.steps {
             if let Step::ApplyIngress(object) = step {
@@ -427,6 +430,7 @@ fn apply(spec: &mut Value, key: &str, value: &str) {
         "redeploy" => "/job/savepointRedeployNonce",
         "savepoint" => "/job/savepointTriggerNonce",
         "checkpoint" => "/job/checkpointTriggerNonce",
+        "reset" => "/job/autoscalerResetNonce",
         "restart" => "/restartNonce",
         "version" => "/flinkVersion",
         "image" => "/image",

@@ -9,6 +9,7 @@ mod hpa;
 mod lives;
 mod mortal;
 mod refused;
+mod reset;
 mod room;
 mod snapshots;
 mod stories;

@@ -94,7 +94,7 @@ fn dispose_of_one(draft: &mut Draft, desired: &Desired, now: Timestamp) {
     };
     if (too_many || !is_young(desired, now, at)) && needed.as_ref() != Some(&path) {
         draft.step(Step::DisposeSavepoint(path.clone()));
-        draft.afterwards(|status| {
+        draft.afterwards(move |status| {
             let job = status.job_status.as_mut();
             let info = job.and_then(|job| job.savepoint_info.as_mut());
             if let Some(history) = info.and_then(|info| info.savepoint_history.as_mut()) {
