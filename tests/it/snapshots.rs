@@ -175,6 +175,32 @@ fn a_savepoint_is_recorded_asked_for_polled_and_completed() {
 }
 
 #[test]
+fn conditions_say_whether_it_is_ready_under_way_or_stalled() {
+    let on = |stage: &Stage| -> Vec<String> {
+        let conditions = stage.status().conditions.unwrap_or_default();
+        let on = conditions.iter().filter(|one| one.status == "True");
+        on.map(|one| format!("{} {}", one.type_, one.reason))
+            .collect()
+    };
+    let mut stage = Stage::savepoint();
+    stage.pass();
+    assert_eq!(on(&stage), ["Reconciling InProgress"]);
+    stage.progress(SnapshotProgress::Completed(Some("file:///sp/1".to_owned())));
+    stage.pass();
+    assert_eq!(on(&stage), ["Ready Completed"]);
+    let mut lost = Stage::savepoint();
+    lost.observed.target = Sighting::Absent;
+    lost.pass();
+    assert_eq!(on(&lost), ["Stalled Abandoned"]);
+    let conditions = lost.status().conditions.unwrap_or_default();
+    let stalled = conditions.iter().find(|one| one.type_ == "Stalled");
+    assert_eq!(
+        stalled.map(|one| &one.message),
+        lost.status().error.as_ref()
+    );
+}
+
+#[test]
 fn a_request_that_did_not_arrive_is_sent_again_under_the_same_id() {
     let mut stage = Stage::savepoint();
     let _ = stage.pass();
