@@ -337,13 +337,12 @@ impl<'a> Play<'a> {
         ))
     }
 
-    /// There is nothing to start from, and the operator may not decide that nothing is enough: right if nothing
-    /// was saved, or if only a lost JobManager knew where.
+    /// There is nothing to start from, and the operator may not decide that nothing is enough.
     fn waits_for_a_person(&self) -> bool {
         let status = self.queue.job.as_ref().and_then(|job| job.status.as_ref());
         let error = status.and_then(|status| status.error.as_deref());
-        let may = self.witness.uncertain || !self.witness.has_saved();
-        may && error.is_some_and(|text| text.contains("Manual restore required"))
+        self.witness.may_not_know()
+            && error.is_some_and(|text| text.contains("Manual restore required"))
     }
 
     /// What is wanted is there.

@@ -29,6 +29,9 @@ pub struct Witness {
     pub uncertain: bool,
     /// It has not ended yet.
     ending: bool,
+    /// The last job failed for good when its JobManager was being deleted already: Flink then drops the metadata, and
+    /// there was nobody left to ask for the last checkpoint.
+    failed_unseen: bool,
     /// Jobs that were asked to stop with a savepoint.
     stopping: BTreeSet<String>,
     /// Attempts at each snapshot ever seen.
@@ -49,6 +52,7 @@ impl Witness {
             found_again: 0,
             uncertain: false,
             ending: false,
+            failed_unseen: false,
             stopping: BTreeSet::new(),
             attempts: BTreeMap::new(),
             asked: 0,
@@ -69,9 +73,10 @@ impl Witness {
         self.ending = true;
     }
 
-    /// Whether there is any state that could be lost.
-    pub fn has_saved(&self) -> bool {
-        self.saved > 0
+    /// The operator may be unable to know what to start from: nothing was saved, or only a JobManager knew that was
+    /// taken away.
+    pub fn may_not_know(&self) -> bool {
+        self.uncertain || self.failed_unseen || self.saved == 0
     }
 
     /// Whatever Kubernetes and Flink do at this moment.
@@ -110,7 +115,11 @@ impl Witness {
                         ));
                     }
                     self.found_again = *records;
+                    self.failed_unseen = false;
                 }
+                Happening::JobEnded {
+                    state: "FAILED", ..
+                } => self.failed_unseen = is_going(world),
                 Happening::JobManagerStopped { .. } if self.ending => {
                     self.ending = false;
                     self.saved = self.found_again;
@@ -130,10 +139,10 @@ impl Witness {
     pub fn resources(&mut self, queue: &Queue, world: &World) -> Result<(), String> {
         if let (Some(wanted), Some(_)) = (&self.wanted, &queue.job) {
             let found = world.api.get("flinkdeployments", "default", "job");
-            let found = found.map(|mut job| job["spec"].take());
-            if found.as_ref().is_some_and(|found| found != wanted) {
+            if let Some(found) = found.filter(|found| found["spec"] != *wanted) {
                 return Err(format!(
-                    "the person's spec is lost: {found:?}, not {wanted}"
+                    "the person's spec is lost: {}, not {wanted}",
+                    found["spec"]
                 ));
             }
         }
@@ -195,4 +204,10 @@ impl Witness {
         }
         Ok(())
     }
+}
+
+/// The JobManager's Deployment is gone or being deleted.
+fn is_going(world: &World) -> bool {
+    let deployment = world.api.get("deployments", "default", "job");
+    deployment.is_none_or(|it| !it["metadata"]["deletionTimestamp"].is_null())
 }
