@@ -120,11 +120,9 @@ impl RecordedSpec {
     ///
     /// If a field does not fit, as when the record belongs to another kind.
     pub fn spec<S: Recordable>(&self) -> Result<S, RecordedSpecError> {
-        serde_json::from_value(Value::Object(self.spec.clone())).map_err(|source| {
-            RecordedSpecError::OtherKind {
-                kind: S::KIND,
-                source,
-            }
+        S::deserialize(&self.spec).map_err(|source| RecordedSpecError::OtherKind {
+            kind: S::KIND,
+            source,
         })
     }
 

@@ -1,6 +1,10 @@
 //! The specs recorded in the status, in the Java operator's format.
 //!
-//! The rule: they are compared by meaning, never as text, so that a take-over changes nothing.
+//! The rule: they are compared by meaning, never as text, so that a take-over changes nothing. A pass asks for
+//! the same few texts many times; what they say is read once.
+
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use flink_crds::{FlinkDeploymentSpec, FlinkDeploymentStatus, JobSpec, RecordedSpec};
 
@@ -8,10 +12,18 @@ use super::change::{SpecChange, change_of};
 
 pub use flink_crds::LAST_STATE_PATH;
 
-/// A spec that was recorded as deployed.
+/// Texts whose meaning is kept: the one before a pass, the ones that it writes, and the one that is proven.
+const KEPT: usize = 4;
+
+thread_local! {
+    /// The texts read last, newest first, and what they say. A memo and no memory: the same text always says the same.
+    static READ: RefCell<Vec<(String, Option<Recorded>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A spec that was recorded as deployed. Cheap to clone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
-    spec: FlinkDeploymentSpec,
+    spec: Arc<FlinkDeploymentSpec>,
     first: bool,
 }
 
@@ -69,10 +81,22 @@ pub fn last_stable(status: &FlinkDeploymentStatus) -> Option<Recorded> {
 }
 
 fn parse(text: &str) -> Option<Recorded> {
+    READ.with_borrow_mut(|read| {
+        if let Some((_, recorded)) = read.iter().find(|(known, _)| known == text) {
+            return recorded.clone();
+        }
+        let recorded = parse_anew(text);
+        read.truncate(KEPT - 1);
+        read.insert(0, (text.to_owned(), recorded.clone()));
+        recorded
+    })
+}
+
+fn parse_anew(text: &str) -> Option<Recorded> {
     let record: RecordedSpec = text.parse().ok()?;
     let spec = record.spec().ok()?;
     Some(Recorded {
-        spec,
+        spec: Arc::new(spec),
         first: record.is_first_deployment(),
     })
 }
