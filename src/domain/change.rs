@@ -58,7 +58,14 @@ impl Change {
     }
 
     /// Compare one field as the API server would: by its JSON, absent and null being the same.
-    fn field<T: Serialize>(&mut self, effect: SpecChange, name: &str, old: &T, new: &T) {
+    fn field<T>(&mut self, effect: SpecChange, name: &str, old: &T, new: &T)
+    where
+        T: Serialize + PartialEq,
+    {
+        // What is equal in Rust is so in JSON, and nearly always both are.
+        if old == new {
+            return;
+        }
         let (old, new) = (json(old), json(new));
         if old != new {
             self.note(effect, name, &old, &new);
@@ -272,6 +279,9 @@ fn bare(template: Option<&PodTemplate>) -> Option<PodTemplate> {
 type Json = serde_json::Map<String, Value>;
 
 fn config_change(change: &mut Change, old: Option<&Json>, new: Option<&Json>) {
+    if old == new {
+        return;
+    }
     let flat = |map: Option<&Json>| map.map(FlinkConfig::flatten).unwrap_or_default();
     let (old, new) = (flat(old), flat(new));
     let keys: BTreeSet<&str> = old.iter().chain(new.iter()).map(|(key, _)| key).collect();
