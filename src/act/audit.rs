@@ -22,6 +22,10 @@ where
     K: Audience,
     K::Status: Serialize,
 {
+    // Making the lines takes longer than deciding did; where nobody reads them it is not done.
+    if !tracing::enabled!(tracing::Level::WARN) {
+        return;
+    }
     let kind = K::kind(&());
     let line = status_line(&kind, &json(Some(status)));
     if line != status_line(&kind, &json(before.status())) {
