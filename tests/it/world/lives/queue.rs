@@ -47,7 +47,7 @@ impl Queue {
         if changed > self.snapshots_at {
             self.snapshots_at = changed;
             let all = world.api.list("flinkstatesnapshots", "");
-            let all = all.into_iter().map(parsed::<FlinkStateSnapshot>);
+            let all = all.iter().map(|one| parsed::<FlinkStateSnapshot>(one));
             let before = std::mem::take(&mut self.snapshots);
             self.snapshots = all.map(|one| (one.name_any(), one)).collect();
             for (name, snapshot) in &self.snapshots {
@@ -72,7 +72,7 @@ impl Queue {
         if found["metadata"]["resourceVersion"].as_str() == present.as_deref() {
             return;
         }
-        let job: FlinkDeployment = parsed(found);
+        let job: FlinkDeployment = parsed(&found);
         let ours = context
             .written
             .lock()
@@ -122,8 +122,8 @@ impl Queue {
     }
 }
 
-fn parsed<T: DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).expect("what the API server took can be read")
+fn parsed<T: DeserializeOwned>(value: &Value) -> T {
+    T::deserialize(value).expect("what the API server took can be read")
 }
 
 fn version(object: &impl ResourceExt) -> String {

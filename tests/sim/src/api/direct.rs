@@ -43,7 +43,7 @@ pub(super) fn kind_key(plural: &str) -> KindKey {
 
 impl ApiServer {
     /// Create an object, as a person would.
-    pub fn create(&self, object: Value) -> Result<Value, Failure> {
+    pub fn create(&self, object: Value) -> Result<Arc<Value>, Failure> {
         let target = target_of(&object)?;
         let now = self.clock.now();
         write::create(&mut self.state().store, &target, object, now)
@@ -56,7 +56,7 @@ impl ApiServer {
         (namespace, name): (&str, &str),
         subresource: Option<&str>,
         change: &Value,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Arc<Value>, Failure> {
         let (group, plural) = kind_key(plural);
         let target = Target {
             group,
@@ -70,22 +70,22 @@ impl ApiServer {
         let state = &mut self.state();
         let old = state.store.get(&kind, &key).cloned();
         let old = old.ok_or_else(|| Failure::not_found(&kind.1, &key.1))?;
-        let mut new = old.value.clone();
+        let mut new = old.value.as_ref().clone();
         patch::merge(&mut new, change);
         write::update(&mut state.store, &target, &old, new)
     }
 
     /// One object.
-    pub fn get(&self, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+    pub fn get(&self, plural: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
         let key: ObjectKey = (namespace.to_owned(), name.to_owned());
         self.state()
             .store
             .get(&kind_key(plural), &key)
-            .map(|stored| stored.value.clone())
+            .map(|stored| Arc::clone(&stored.value))
     }
 
     /// Objects of a kind whose labels match the selector, in all namespaces.
-    pub fn list(&self, plural: &str, labels: &str) -> Vec<Value> {
+    pub fn list(&self, plural: &str, labels: &str) -> Vec<Arc<Value>> {
         let filter = Filter {
             namespace: None,
             selector: Selector::new(labels, ""),
@@ -94,7 +94,7 @@ impl ApiServer {
     }
 
     /// The same, kept until something of the kind changes.
-    pub(crate) fn list_cached(&self, plural: &str, labels: &str) -> Arc<Vec<Value>> {
+    pub(crate) fn list_cached(&self, plural: &str, labels: &str) -> Arc<Vec<Arc<Value>>> {
         let kind = kind_key(plural);
         let state = &mut *self.state();
         let changed = state.store.changed_at(&kind);

@@ -65,11 +65,15 @@ fn deletes_in_foreground(value: &Value) -> bool {
 
 /// One round over a store.
 pub(super) fn round(store: &mut Store, now: Timestamp) {
-    let objects: Vec<((KindKey, ObjectKey), &Value)> = store
+    let objects: Vec<((&KindKey, &ObjectKey), &Value)> = store
         .all()
-        .map(|(kind, key, stored)| ((kind.clone(), key.clone()), &stored.value))
+        .map(|(kind, key, stored)| ((kind, key), stored.value.as_ref()))
         .collect();
-    for ((kind, key), chore) in chores(&objects) {
+    let chores: Vec<(KindKey, ObjectKey, Chore)> = chores(&objects)
+        .into_iter()
+        .map(|((kind, key), chore)| (kind.clone(), key.clone(), chore))
+        .collect();
+    for (kind, key, chore) in chores {
         match chore {
             Chore::Delete => {
                 let background = json!({ "propagationPolicy": "Background" });

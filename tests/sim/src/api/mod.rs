@@ -60,7 +60,7 @@ pub struct ApiServer {
 }
 
 /// Objects, and the revision they were listed at.
-type CachedList = (u64, Arc<Vec<Value>>);
+type CachedList = (u64, Arc<Vec<Arc<Value>>>);
 
 struct State {
     store: Store,

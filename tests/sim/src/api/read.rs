@@ -1,5 +1,7 @@
 //! Lists and single objects as answers.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::failure::Failure;
@@ -16,7 +18,7 @@ pub(super) fn metadata_of(object: &Value) -> Value {
 /// A page of objects as a list; `from` and `limit` choose the page.
 pub(super) fn list(
     target: &Target,
-    objects: Vec<Value>,
+    objects: Vec<Arc<Value>>,
     revision: u64,
     (from, limit): (usize, Option<usize>),
     metadata_only: bool,
@@ -31,7 +33,7 @@ pub(super) fn list(
             if metadata_only {
                 metadata_of(&object)
             } else {
-                object
+                object.as_ref().clone()
             }
         })
         .collect();

@@ -1,5 +1,6 @@
 //! One request of a client, from its bytes to its answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -151,7 +152,7 @@ impl ApiServer {
         let state = &mut self.state();
         let reply = match verb {
             "get" => incoming.get(state),
-            "list" => Ok((200, incoming.list(state, old))),
+            "list" => Ok((200, Arc::new(incoming.list(state, old)))),
             "create" => incoming.create(state, now),
             "update" | "patch" => incoming.change(state, now),
             "delete" => incoming.delete(state, now),
@@ -176,7 +177,8 @@ impl ApiServer {
         }
         reply.map(|(code, body)| {
             let bare = incoming.metadata_only && verb != "list" && body.get("metadata").is_some();
-            (code, if bare { read::metadata_of(&body) } else { body })
+            let bare = bare.then(|| Arc::new(read::metadata_of(&body)));
+            (code, bare.unwrap_or(body))
         })
     }
 
@@ -199,7 +201,7 @@ impl ApiServer {
         let filter = incoming.filter();
         if since == 0 {
             for object in state.store.list(&kind, &filter) {
-                let _ = sender.send(json!({ "type": "ADDED", "object": object }));
+                let _ = sender.send(json!({ "type": "ADDED", "object": object.as_ref() }));
             }
         }
         let revision = state.store.revision;
@@ -277,14 +279,14 @@ impl ApiServer {
             )),
             Fault::Error => Ok((
                 500,
-                json!({ "errors": ["Internal server error.", "an injected fault"] }),
+                Arc::new(json!({ "errors": ["Internal server error.", "an injected fault"] })),
             )),
             Fault::TimeoutBefore => hung(hang).await,
             Fault::TimeoutAfter => {
                 let _ = ask();
                 hung(hang).await
             }
-            _ => ask().map(|answer| (answer.status, answer.body)),
+            _ => ask().map(|answer| (answer.status, Arc::new(answer.body))),
         };
         match reply {
             Ok((code, body)) => json_response(code, &body),

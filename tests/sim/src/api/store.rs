@@ -4,6 +4,7 @@
 //! it into the log and tell the watchers.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -18,11 +19,11 @@ pub(super) type KindKey = (String, String);
 /// Namespace (empty without one) and name.
 pub(super) type ObjectKey = (String, String);
 
-/// An object and what each field manager applied to it.
+/// An object and what each field manager applied to it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stored {
-    pub(super) value: Value,
-    pub(super) applied: BTreeMap<String, Value>,
+    pub(super) value: Arc<Value>,
+    pub(super) applied: Arc<BTreeMap<String, Value>>,
 }
 
 /// One change.
@@ -31,8 +32,8 @@ pub(super) struct Change {
     pub(super) revision: u64,
     pub(super) kind: KindKey,
     pub(super) key: ObjectKey,
-    pub(super) before: Option<Value>,
-    pub(super) after: Option<Value>,
+    pub(super) before: Option<Arc<Value>>,
+    pub(super) after: Option<Arc<Value>>,
 }
 
 /// A watch that is open.
@@ -83,7 +84,7 @@ impl Store {
     }
 
     /// Objects of a kind that the filter admits, in order of their names.
-    pub(super) fn list(&self, kind: &KindKey, filter: &Filter) -> Vec<Value> {
+    pub(super) fn list(&self, kind: &KindKey, filter: &Filter) -> Vec<Arc<Value>> {
         self.kinds
             .get(kind)
             .into_iter()
@@ -94,8 +95,16 @@ impl Store {
     }
 
     /// The same as it was at an earlier revision.
-    pub(super) fn list_at(&self, kind: &KindKey, filter: &Filter, revision: u64) -> Vec<Value> {
-        let mut objects: BTreeMap<ObjectKey, Value> = self
+    pub(super) fn list_at(
+        &self,
+        kind: &KindKey,
+        filter: &Filter,
+        revision: u64,
+    ) -> Vec<Arc<Value>> {
+        if revision >= self.changed_at(kind) {
+            return self.list(kind, filter);
+        }
+        let mut objects: BTreeMap<ObjectKey, Arc<Value>> = self
             .kinds
             .get(kind)
             .into_iter()
@@ -130,10 +139,14 @@ impl Store {
     }
 
     /// Store an object under a new revision, which is written into it.
-    pub(super) fn set(&mut self, kind: &KindKey, key: &ObjectKey, mut stored: Stored) -> Value {
+    pub(super) fn set(
+        &mut self,
+        kind: &KindKey,
+        key: &ObjectKey,
+        mut stored: Stored,
+    ) -> Arc<Value> {
         self.revision += 1;
-        if let Some(metadata) = stored
-            .value
+        if let Some(metadata) = Arc::make_mut(&mut stored.value)
             .get_mut("metadata")
             .and_then(Value::as_object_mut)
         {
@@ -172,22 +185,26 @@ impl Store {
     ) {
         let objects = self.kinds.get_mut(kind);
         if let Some(stored) = objects.and_then(|objects| objects.get_mut(key)) {
-            stored.applied.insert(manager, applied);
+            Arc::make_mut(&mut stored.applied).insert(manager, applied);
         }
     }
 
     /// Remove an object; what watchers get carries the revision of its removal.
     pub(super) fn remove(&mut self, kind: &KindKey, key: &ObjectKey) -> Option<Value> {
-        let mut removed = self.kinds.get_mut(kind)?.remove(key)?.value;
+        let removed = self.kinds.get_mut(kind)?.remove(key)?.value;
         self.revision += 1;
-        self.changed(kind, key, Some(removed.clone()), None);
-        if let Some(metadata) = removed.get_mut("metadata").and_then(Value::as_object_mut) {
+        let mut removed_at = removed.as_ref().clone();
+        self.changed(kind, key, Some(removed), None);
+        if let Some(metadata) = removed_at
+            .get_mut("metadata")
+            .and_then(Value::as_object_mut)
+        {
             metadata.insert(
                 "resourceVersion".to_owned(),
                 json!(self.revision.to_string()),
             );
         }
-        Some(removed)
+        Some(removed_at)
     }
 
     /// A new uid.
@@ -200,8 +217,8 @@ impl Store {
         &mut self,
         kind: &KindKey,
         key: &ObjectKey,
-        before: Option<Value>,
-        after: Option<Value>,
+        before: Option<Arc<Value>>,
+        after: Option<Arc<Value>>,
     ) {
         self.changed.insert(kind.clone(), self.revision);
         let garbage = after.as_ref().is_none_or(|object| {
@@ -269,18 +286,19 @@ impl Store {
 /// The change as a watch event for this filter; an object that no longer matches is deleted for it.
 fn event_of(change: &Change, filter: &Filter) -> Option<Value> {
     let (namespace, _) = &change.key;
-    let admitted = |object: &Option<Value>| {
+    let admitted = |object: &Option<Arc<Value>>| {
         object
             .as_ref()
             .filter(|object| filter.admits(namespace, object))
             .cloned()
     };
-    let (kind, mut object) = match (admitted(&change.before), admitted(&change.after)) {
+    let (kind, object) = match (admitted(&change.before), admitted(&change.after)) {
         (None, Some(after)) => ("ADDED", after),
         (Some(_), Some(after)) => ("MODIFIED", after),
         (Some(before), None) => ("DELETED", change.after.clone().unwrap_or(before)),
         (None, None) => return None,
     };
+    let mut object = object.as_ref().clone();
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert(
             "resourceVersion".to_owned(),

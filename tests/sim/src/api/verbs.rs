@@ -1,6 +1,7 @@
 //! What each verb does, once a request has been read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::Method;
 use jiff::Timestamp;
@@ -24,7 +25,7 @@ pub(super) struct Incoming {
 }
 
 /// Status and body, or why not.
-pub(super) type Reply = Result<(u16, Value), Failure>;
+pub(super) type Reply = Result<(u16, Arc<Value>), Failure>;
 
 /// Kubernetes' verb for a method.
 pub(super) fn verb_of(method: &Method, named: bool, watch: bool) -> &'static str {
@@ -87,7 +88,7 @@ impl Incoming {
             known(&address(&self.target).0).and_then(|kind| kind.scale),
         ) {
             (Some("scale"), Some(paths)) => {
-                read::scale(&stored.value, paths).map(|scale| (200, scale))
+                read::scale(&stored.value, paths).map(|scale| (200, Arc::new(scale)))
             }
             (None | Some("status"), _) => Ok((200, stored.value)),
             _ => Err(Failure::not_found(&self.target.resource(), "")),
@@ -136,7 +137,7 @@ impl Incoming {
         if self.target.subresource.as_deref() == Some("scale") {
             return self.scale(state, &old);
         }
-        let mut new = old.value.clone();
+        let mut new = old.value.as_ref().clone();
         match () {
             () if self.method == Method::PUT => {
                 let custom = self.target.group == kinds::FLINK;
@@ -169,7 +170,7 @@ impl Incoming {
             .rev()
             .filter(|field| !field.is_empty())
             .fold(replicas, |inner, field| json!({ field: inner }));
-        let mut new = old.value.clone();
+        let mut new = old.value.as_ref().clone();
         patch::merge(&mut new, &change);
         if let Some(version) = version {
             patch::merge(
@@ -182,7 +183,7 @@ impl Incoming {
             ..self.target.clone()
         };
         let written = write::update(&mut state.store, &whole, old, new)?;
-        read::scale(&written, paths).map(|scale| (200, scale))
+        read::scale(&written, paths).map(|scale| (200, Arc::new(scale)))
     }
 
     pub(super) fn apply(&self, state: &mut State, now: Timestamp) -> Reply {
@@ -225,8 +226,8 @@ impl Incoming {
             &mut new,
             &json!({ "metadata": { "resourceVersion": version } }),
         );
-        let mut applied = old.applied.clone();
-        applied.insert(manager, ours);
+        let mut applied = Arc::clone(&old.applied);
+        Arc::make_mut(&mut applied).insert(manager, ours);
         let written = write::update_applied(&mut state.store, &self.target, &old, new, applied)?;
         Ok((200, written))
     }
@@ -256,7 +257,7 @@ impl Incoming {
         let left = write::delete(&mut state.store, &kind, &key, &self.options(), now)?;
         let success = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
             "details": { "name": key.1, "kind": kind.1 } });
-        Ok((200, left.unwrap_or(success)))
+        Ok((200, left.unwrap_or_else(|| Arc::new(success))))
     }
 
     pub(super) fn delete_all(&self, state: &mut State, now: Timestamp) -> Reply {
@@ -270,13 +271,13 @@ impl Incoming {
         let revision = state.store.revision;
         Ok((
             200,
-            read::list(
+            Arc::new(read::list(
                 &self.target,
                 objects,
                 revision,
                 (0, None),
                 self.metadata_only,
-            ),
+            )),
         ))
     }
 }

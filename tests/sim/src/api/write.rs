@@ -4,9 +4,10 @@
 //! raises its generation; the last finalizer of a deleted object takes it away.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::kinds::{self, Kind};
@@ -89,7 +90,7 @@ pub(super) fn create(
     target: &Target,
     mut body: Value,
     now: Timestamp,
-) -> Result<Value, Failure> {
+) -> Result<Arc<Value>, Failure> {
     let (kind, mut key) = address(target);
     complete_type(&mut body, target)?;
     text(&body, "/metadata/name").clone_into(&mut key.1);
@@ -138,7 +139,7 @@ pub(super) fn create(
         &kind,
         &key,
         Stored {
-            value: body,
+            value: Arc::new(body),
             ..Stored::default()
         },
     ))
@@ -155,8 +156,8 @@ pub(super) fn update(
     target: &Target,
     old: &Stored,
     new: Value,
-) -> Result<Value, Failure> {
-    update_applied(store, target, old, new, old.applied.clone())
+) -> Result<Arc<Value>, Failure> {
+    update_applied(store, target, old, new, Arc::clone(&old.applied))
 }
 
 /// The same, with what each field manager applies from now on.
@@ -165,8 +166,8 @@ pub(super) fn update_applied(
     target: &Target,
     old: &Stored,
     mut new: Value,
-    applied: BTreeMap<String, Value>,
-) -> Result<Value, Failure> {
+    applied: Arc<BTreeMap<String, Value>>,
+) -> Result<Arc<Value>, Failure> {
     let (kind, key) = address(target);
     let version = text(&new, "/metadata/resourceVersion");
     if !version.is_empty() && version != text(&old.value, "/metadata/resourceVersion") {
@@ -182,22 +183,10 @@ pub(super) fn update_applied(
         ));
     }
     if known(&kind).is_some_and(|kind| kind.status) {
-        let mut kept = if target.subresource.as_deref() == Some("status") {
-            old.value.clone()
-        } else {
-            new.clone()
-        };
-        let status = if target.subresource.as_deref() == Some("status") {
-            &new
-        } else {
-            &old.value
-        };
-        let status = status.get("status").cloned();
-        if let Some(object) = kept.as_object_mut() {
-            object.remove("status");
-            object.extend(status.map(|status| ("status".to_owned(), status)));
-        }
-        new = kept;
+        let of_status = target.subresource.as_deref() == Some("status");
+        keep(&mut new, &old.value, |field| {
+            (field == "status") != of_status
+        });
     }
     for field in [
         "name",
@@ -223,11 +212,11 @@ pub(super) fn update_applied(
         }
     }
     drop_empty(&mut new);
-    if new == old.value && applied == old.applied {
-        return Ok(new);
+    if new == *old.value && applied == old.applied {
+        return Ok(Arc::clone(&old.value));
     }
     let counts = new.pointer("/metadata/generation").is_some();
-    if counts && specification(&new) != specification(&old.value) {
+    if counts && !specification(&new).eq(specification(&old.value)) {
         let generation = new
             .pointer("/metadata/generation")
             .and_then(Value::as_i64)
@@ -236,25 +225,35 @@ pub(super) fn update_applied(
     }
     if ends(&new) {
         store.remove(&kind, &key);
-        return Ok(new);
+        return Ok(Arc::new(new));
     }
     Ok(store.set(
         &kind,
         &key,
         Stored {
-            value: new,
+            value: Arc::new(new),
             applied,
         },
     ))
 }
 
 /// Everything but metadata and status.
-fn specification(value: &Value) -> Map<String, Value> {
-    let fields = value.as_object().cloned().unwrap_or_default();
-    fields
-        .into_iter()
-        .filter(|(field, _)| field != "metadata" && field != "status")
-        .collect()
+fn specification(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let fields = value.as_object().into_iter().flatten();
+    fields.filter(|(field, _)| *field != "metadata" && *field != "status")
+}
+
+/// The fields that are not to change stay as they were.
+fn keep(new: &mut Value, old: &Value, is_kept: impl Fn(&str) -> bool) {
+    let (Some(new), Some(old)) = (new.as_object_mut(), old.as_object()) else {
+        return;
+    };
+    new.retain(|field, _| !is_kept(field) || old.contains_key(field));
+    for (field, kept) in old.iter().filter(|(field, _)| is_kept(field)) {
+        if new.get(field) != Some(kept) {
+            new.insert(field.clone(), kept.clone());
+        }
+    }
 }
 
 /// A deleted object that nothing holds any more.
@@ -274,7 +273,7 @@ pub(super) fn delete(
     key: &ObjectKey,
     options: &Value,
     now: Timestamp,
-) -> Result<Option<Value>, Failure> {
+) -> Result<Option<Arc<Value>>, Failure> {
     let Some(stored) = store.get(kind, key).cloned() else {
         return Err(Failure::not_found(&kind.1, &key.1));
     };
@@ -290,7 +289,7 @@ pub(super) fn delete(
             return Err(Failure::conflict(&kind.1, &key.1));
         }
     }
-    let mut value = stored.value.clone();
+    let mut value = stored.value.as_ref().clone();
     match text(options, "/propagationPolicy") {
         "Foreground" if !finalizers(&value).iter().any(|one| one == FOREGROUND) => {
             let mut list = finalizers(&value);
@@ -315,7 +314,8 @@ pub(super) fn delete(
             set_meta(removed, "deletionGracePeriodSeconds", Some(json!(0)));
         }
         // These two answer with the object, others with a status.
-        return Ok(removed.filter(|_| matches!(kind.1.as_str(), "pods" | "services")));
+        let removed = removed.filter(|_| matches!(kind.1.as_str(), "pods" | "services"));
+        return Ok(removed.map(Arc::new));
     }
     let deleting = !text(&value, "/metadata/deletionTimestamp").is_empty();
     if !deleting {
@@ -330,14 +330,14 @@ pub(super) fn delete(
     if grace > 0 {
         set_meta(&mut value, "deletionGracePeriodSeconds", Some(json!(grace)));
     }
-    if value == stored.value {
-        return Ok(Some(value));
+    if value == *stored.value {
+        return Ok(Some(stored.value));
     }
     Ok(Some(store.set(
         kind,
         key,
         Stored {
-            value,
+            value: Arc::new(value),
             applied: stored.applied,
         },
     )))
@@ -357,7 +357,8 @@ fn orphan(store: &mut Store, owner: &str) {
             .filter(|reference| text(reference, "/uid") != owner)
             .cloned()
             .collect();
-        set_meta(&mut stored.value, "ownerReferences", Some(json!(kept)));
+        let value = Arc::make_mut(&mut stored.value);
+        set_meta(value, "ownerReferences", Some(json!(kept)));
         store.set(&kind, &key, stored);
     }
 }
@@ -378,8 +379,9 @@ pub(super) fn remove_finalizer(
     };
     let mut kept = finalizers(&stored.value);
     kept.retain(|one| one != finalizer);
-    set_meta(&mut stored.value, "finalizers", Some(json!(kept)));
-    drop_empty(&mut stored.value);
+    let value = Arc::make_mut(&mut stored.value);
+    set_meta(value, "finalizers", Some(json!(kept)));
+    drop_empty(value);
     if ends(&stored.value) {
         store.remove(kind, key);
     } else {

@@ -4,6 +4,7 @@
 //! owner and outlive the cluster; Flink deletes a job's map when the job has ended.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ const SUFFIX: &str = "-config-map";
 const CHECKPOINT: &str = "checkpointID-";
 
 /// What a starting JobManager finds in these ConfigMaps.
-pub(super) fn metadata_of(cluster: &ClusterKey, maps: &[Value]) -> HaData {
+pub(super) fn metadata_of(cluster: &ClusterKey, maps: &[Arc<Value>]) -> HaData {
     let mut data = HaData::default();
     for map in maps
         .iter()
@@ -69,7 +70,7 @@ impl Node {
         cluster: &ClusterKey,
         map: &str,
         data: &BTreeMap<String, String>,
-        present: &[Value],
+        present: &[Arc<Value>],
     ) -> Result<(), Failure> {
         match present.iter().find(|present| name(present) == map) {
             Some(present) if is_deleting(present) || string_map(present, "/data") == *data => {

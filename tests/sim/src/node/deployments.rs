@@ -18,6 +18,7 @@ pub(super) fn seconds(now: Timestamp) -> String {
 
 impl Node {
     pub(super) fn deployments(&mut self, sight: &Sight, now: Timestamp) -> Result<(), Failure> {
+        self.hashes.retain(|uid, _| sight.makers.contains_key(uid));
         for deployment in sight.deployments.iter() {
             let mut pods = sight.owned_by(uid(deployment));
             pods.retain(|pod| !label(pod, TEMPLATE_HASH).is_empty());
@@ -31,7 +32,7 @@ impl Node {
 
     /// Create missing pods, delete surplus ones; those of an old template go once a new one is ready.
     fn scale(&mut self, deployment: &Value, pods: &[&Value]) -> Result<(), Failure> {
-        let hash = template_hash(deployment);
+        let hash = self.template_hash(deployment);
         let replicas = replicas(deployment);
         let (new, old): (Vec<&Value>, Vec<&Value>) = pods
             .iter()
@@ -48,6 +49,20 @@ impl Node {
             self.kube.delete("pods", key(pod), false)?;
         }
         Ok(())
+    }
+
+    fn template_hash(&mut self, deployment: &Value) -> String {
+        let generation = deployment.pointer("/metadata/generation");
+        let generation = generation.and_then(Value::as_u64).unwrap_or_default();
+        match self.hashes.get(uid(deployment)) {
+            Some((known, hash)) if *known == generation => hash.clone(),
+            _ => {
+                let hash = hash_of_template(deployment);
+                let known = (generation, hash.clone());
+                self.hashes.insert(uid(deployment).to_owned(), known);
+                hash
+            }
+        }
     }
 
     fn create_pod(&mut self, deployment: &Value, hash: &str) -> Result<(), Failure> {
@@ -102,14 +117,23 @@ impl Node {
             "unavailableReplicas": count(replicas(deployment).saturating_sub(ready)),
             "conditions": conditions,
         }});
-        let mut after = deployment.clone();
-        merge_patch(&mut after, &change);
-        if after == *deployment {
+        let status = deployment.get("status");
+        let is_so = |(field, value): (&String, &Value)| match status.and_then(|it| it.get(field)) {
+            Some(present) => present == value,
+            None => value.is_null(),
+        };
+        if items_of(&change, "status").all(is_so) {
             return Ok(());
         }
         self.kube
             .merge("deployments", key(deployment), Some("status"), &change)
     }
+}
+
+/// Fields of an object that is a field.
+fn items_of<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let fields = value.get(field).and_then(Value::as_object);
+    fields.into_iter().flatten()
 }
 
 /// `Available`, with the time of its last change.
@@ -163,7 +187,7 @@ fn replicas(deployment: &Value) -> usize {
     usize::try_from(replicas).unwrap_or(usize::MAX)
 }
 
-fn template_hash(deployment: &Value) -> String {
+fn hash_of_template(deployment: &Value) -> String {
     let template = deployment
         .pointer("/spec/template")
         .map(Value::to_string)

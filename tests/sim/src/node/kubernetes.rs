@@ -15,9 +15,9 @@ pub(super) type Key<'a> = (&'a str, &'a str);
 /// Reads and writes of the node.
 pub trait Kubernetes: Send {
     /// Objects of a kind whose labels match, in all namespaces, each with its type.
-    fn list(&self, plural: &str, labels: &str) -> Result<Arc<Vec<Value>>, Failure>;
+    fn list(&self, plural: &str, labels: &str) -> Result<Arc<Vec<Arc<Value>>>, Failure>;
     /// One object.
-    fn get(&self, plural: &str, key: (&str, &str)) -> Result<Option<Value>, Failure>;
+    fn get(&self, plural: &str, key: (&str, &str)) -> Result<Option<Arc<Value>>, Failure>;
     /// Create an object.
     fn create(&self, object: Value) -> Result<(), Failure>;
     /// Merge a change into an object, or into its status.
@@ -37,11 +37,11 @@ pub trait Kubernetes: Send {
 }
 
 impl Kubernetes for ApiServer {
-    fn list(&self, plural: &str, labels: &str) -> Result<Arc<Vec<Value>>, Failure> {
+    fn list(&self, plural: &str, labels: &str) -> Result<Arc<Vec<Arc<Value>>>, Failure> {
         Ok(self.list_cached(plural, labels))
     }
 
-    fn get(&self, plural: &str, (namespace, name): Key<'_>) -> Result<Option<Value>, Failure> {
+    fn get(&self, plural: &str, (namespace, name): Key<'_>) -> Result<Option<Arc<Value>>, Failure> {
         Ok(Self::get(self, plural, namespace, name))
     }
 

@@ -59,6 +59,8 @@ pub struct Node {
     pub timings: NodeTimings,
     pods: BTreeMap<String, pods::Life>,
     job_managers: BTreeMap<String, ClusterKey>,
+    /// Generation of each Deployment, by uid, and the hash of the template it has in it.
+    hashes: BTreeMap<String, (u64, String)>,
     surplus_since: BTreeMap<ClusterKey, Timestamp>,
     /// What had happened at the end of the last round: changes in the API server and in Flink.
     seen: Option<(u64, u64)>,
@@ -68,8 +70,8 @@ pub struct Node {
 
 /// What stood in the API server at the beginning of a round.
 struct Sight {
-    deployments: Arc<Vec<Value>>,
-    pods: Arc<Vec<Value>>,
+    deployments: Arc<Vec<Arc<Value>>>,
+    pods: Arc<Vec<Arc<Value>>>,
     /// Positions of Deployments by uid.
     makers: BTreeMap<String, usize>,
     /// Positions of pods by the uid of an owner.
@@ -77,11 +79,15 @@ struct Sight {
     /// Positions of pods by cluster and component.
     parts: BTreeMap<(ClusterKey, String), Vec<usize>>,
     /// ConfigMaps of Flink's high availability by cluster.
-    ha: BTreeMap<ClusterKey, Vec<Value>>,
+    ha: BTreeMap<ClusterKey, Vec<Arc<Value>>>,
 }
 
 impl Sight {
-    fn new(deployments: Arc<Vec<Value>>, pods: Arc<Vec<Value>>, ha: &[Value]) -> Self {
+    fn new(
+        deployments: Arc<Vec<Arc<Value>>>,
+        pods: Arc<Vec<Arc<Value>>>,
+        ha: &[Arc<Value>],
+    ) -> Self {
         let mut owned: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut parts: BTreeMap<(ClusterKey, String), Vec<usize>> = BTreeMap::new();
         for (position, pod) in pods.iter().enumerate() {
@@ -94,9 +100,11 @@ impl Sight {
             let part = (cluster_of(pod), label(pod, "component").to_owned());
             parts.entry(part).or_default().push(position);
         }
-        let mut maps: BTreeMap<ClusterKey, Vec<Value>> = BTreeMap::new();
+        let mut maps: BTreeMap<ClusterKey, Vec<Arc<Value>>> = BTreeMap::new();
         for map in ha {
-            maps.entry(cluster_of(map)).or_default().push(map.clone());
+            maps.entry(cluster_of(map))
+                .or_default()
+                .push(Arc::clone(map));
         }
         let makers = deployments.iter().enumerate();
         let makers = makers
@@ -115,7 +123,7 @@ impl Sight {
     fn pods_at(&self, positions: Option<&Vec<usize>>) -> Vec<&Value> {
         let positions = positions.into_iter().flatten();
         positions
-            .filter_map(|position| self.pods.get(*position))
+            .filter_map(|position| self.pods.get(*position).map(AsRef::as_ref))
             .collect()
     }
 
@@ -127,7 +135,9 @@ impl Sight {
     /// The Deployment that owns a pod.
     fn maker(&self, pod: &Value) -> Option<&Value> {
         let mut owners = items(pod, "/metadata/ownerReferences");
-        owners.find_map(|owner| self.deployments.get(*self.makers.get(text(owner, "/uid"))?))
+        let maker =
+            owners.find_map(|owner| self.deployments.get(*self.makers.get(text(owner, "/uid"))?));
+        maker.map(AsRef::as_ref)
     }
 
     /// Pods of one component of a cluster.
@@ -135,7 +145,7 @@ impl Sight {
         self.pods_at(self.parts.get(&(cluster.clone(), component.to_owned())))
     }
 
-    fn maps(&self, cluster: &ClusterKey) -> &[Value] {
+    fn maps(&self, cluster: &ClusterKey) -> &[Arc<Value>] {
         self.ha.get(cluster).map(Vec::as_slice).unwrap_or_default()
     }
 }
@@ -154,6 +164,7 @@ impl Node {
             timings: NodeTimings::default(),
             pods: BTreeMap::new(),
             job_managers: BTreeMap::new(),
+            hashes: BTreeMap::new(),
             surplus_since: BTreeMap::new(),
             seen: None,
             wakes: None,

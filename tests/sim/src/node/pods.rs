@@ -31,7 +31,7 @@ enum Phase {
 
 impl Node {
     pub(super) fn kubelet(&mut self, sight: &Sight, now: Timestamp) -> Result<(), Failure> {
-        let present: BTreeSet<&str> = sight.pods.iter().map(uid).collect();
+        let present: BTreeSet<&str> = sight.pods.iter().map(|pod| uid(pod)).collect();
         self.pods
             .retain(|known, _| present.contains(known.as_str()));
         for pod in sight.pods.iter() {

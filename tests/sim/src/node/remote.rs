@@ -101,18 +101,21 @@ fn value_of(kind: &Kind, object: &DynamicObject) -> Value {
 }
 
 impl Kubernetes for Remote {
-    fn list(&self, plural: &str, labels: &str) -> Result<Arc<Vec<Value>>, Failure> {
+    fn list(&self, plural: &str, labels: &str) -> Result<Arc<Vec<Arc<Value>>>, Failure> {
         let kind = kind_of(plural)?;
         let params = ListParams::default().labels(labels);
         let list = self.wait(async { self.api(kind, "").list(&params).await })?;
-        let values = list.items.iter().map(|object| value_of(kind, object));
+        let values = list
+            .items
+            .iter()
+            .map(|object| Arc::new(value_of(kind, object)));
         Ok(Arc::new(values.collect()))
     }
 
-    fn get(&self, plural: &str, (namespace, name): Key<'_>) -> Result<Option<Value>, Failure> {
+    fn get(&self, plural: &str, (namespace, name): Key<'_>) -> Result<Option<Arc<Value>>, Failure> {
         let kind = kind_of(plural)?;
         let found = self.wait(async { self.api(kind, namespace).get_opt(name).await })?;
-        Ok(found.map(|object| value_of(kind, &object)))
+        Ok(found.map(|object| Arc::new(value_of(kind, &object))))
     }
 
     fn create(&self, object: Value) -> Result<(), Failure> {
@@ -163,7 +166,7 @@ impl Kubernetes for Remote {
     }
 
     fn collect_garbage(&self) -> Result<(), Failure> {
-        let mut found: BTreeMap<(&'static str, usize), Value> = BTreeMap::new();
+        let mut found: BTreeMap<(&'static str, usize), Arc<Value>> = BTreeMap::new();
         // Backwards, which is owners last: one that is made meanwhile is seen, and what it owns is not taken
         // for an orphan.
         for kind in KINDS
@@ -183,8 +186,8 @@ impl Kubernetes for Remote {
                 }
             }
         }
-        let objects: Vec<((&'static str, usize), &Value)> =
-            found.iter().map(|(key, object)| (*key, object)).collect();
+        let objects = found.iter().map(|(key, object)| (*key, object.as_ref()));
+        let objects: Vec<((&'static str, usize), &Value)> = objects.collect();
         for (key, chore) in chores(&objects) {
             let Some(object) = found.get(&key) else {
                 continue;

@@ -38,7 +38,7 @@ impl Stage {
             "metadata": { "name": "flink-config-orders" }, "data": { "flink-conf.yaml": conf } }));
     }
 
-    fn deployment(&self, image: &str) -> Value {
+    fn deployment(&self, image: &str) -> Arc<Value> {
         let labels = json!({ "app": "orders", "component": "jobmanager", "type": "flink-native-kubernetes" });
         self.create(json!({ "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": { "name": "orders", "labels": labels },
@@ -54,7 +54,7 @@ impl Stage {
             } } }))
     }
 
-    fn create(&self, mut object: Value) -> Value {
+    fn create(&self, mut object: Value) -> Arc<Value> {
         object["metadata"]["namespace"] = json!("prod");
         self.world.api.create(object).unwrap()
     }
@@ -80,11 +80,11 @@ impl Stage {
         self.world.flink().job_states(&self.key).get(JOB).copied()
     }
 
-    fn get(&self, plural: &str, name: &str) -> Option<Value> {
+    fn get(&self, plural: &str, name: &str) -> Option<Arc<Value>> {
         self.world.api.get(plural, "prod", name)
     }
 
-    fn pods(&self, component: &str) -> Vec<Value> {
+    fn pods(&self, component: &str) -> Vec<Arc<Value>> {
         self.world
             .api
             .list("pods", &format!("app=orders,component={component}"))
