@@ -273,6 +273,11 @@ impl Stage {
 static PROMETHEUS: LazyLock<Prometheus> =
     LazyLock::new(|| Prometheus::new(None).expect("a client"));
 
+/// To make and register them takes longer than many passes too; they count, and nobody reads them here.
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
+    Metrics::new(&Identity::default(), Switches::default()).expect("the table is sound")
+});
+
 /// A new process: nothing in memory, everything from the world.
 fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> Context {
     let client = lifeline.client(&world.api);
@@ -307,8 +312,7 @@ fn process(world: &World, random: &Arc<Mutex<Random>>, lifeline: &Lifeline) -> C
         clock,
         news: Newsroom::default(),
     };
-    let metrics = Metrics::new(&Identity::default(), Switches::default()).unwrap();
-    Context::new(observer, actor, Defaults::builtin().into(), metrics)
+    Context::new(observer, actor, Defaults::builtin().into(), METRICS.clone())
 }
 
 pub fn manifest() -> FlinkDeployment {
