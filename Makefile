@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 LOCAL_CLUSTER := cargo run --quiet --locked --package flink-cluster --bin local-cluster --
 
 .DEFAULT_GOAL := help
-.PHONY: help check test generate demo bench bench-scaling image jobs cluster-up cluster-down
+.PHONY: help check test lives generate demo bench bench-scaling image jobs cluster-up cluster-down
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ check: ## The fast tests: format, lint, unit, scenario, world, chart, documents 
 
 test: ## All tests, on a local cluster with real Flink (half an hour from a fresh machine; root).
 	@python3 scripts/run.py test
+
+lives: export LIVES ?= 1000000
+lives: ## Random lives of a resource: LIVES of them, a million if not said, from seed SEED on.
+	SEED=$${SEED:-1} cargo test --locked --profile lives --package flink-operator --test it lives::nothing
 
 generate: ## Rewrite what is generated: definitions, chart copies, reference pages, goldens.
 	@HELM=$$($(LOCAL_CLUSTER) path helm) UPDATE=1 INSTA_UPDATE=always \

@@ -20,6 +20,8 @@ CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+
 # Surefire's sum of a module; its lines about single classes go on with the time they took.
 MAVEN_RESULT = re.compile(r"Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)\s*$")
 CARGO_FAILURE = re.compile(r"^test (\S+) (?:- should panic )?\.\.\. FAILED")
+# What the test of random lives says in the end: how many there were, and how fast.
+LIVES_RESULT = re.compile(r"^\d+ of \d+ lives from seed \d+, .*: ")
 PYTHON_RESULT = re.compile(r"^Ran (\d+) tests? in ")
 
 
@@ -165,7 +167,7 @@ class Runner:
         """Repeats the closing lines of the test programs that had anything to run."""
         for line in lines:
             found = CARGO_RESULT.match(line) or MAVEN_RESULT.search(line)
-            if found and any(int(number) for number in found.groups()):
+            if (found and any(int(number) for number in found.groups())) or LIVES_RESULT.match(line):
                 self.say(f"{stage.name}: {line.strip()}")
 
     def explain(self, stage: Stage, log: Path, lines: list[str], why: str) -> None:

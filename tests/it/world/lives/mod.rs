@@ -10,15 +10,21 @@ mod queue;
 mod shrink;
 mod witness;
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::mortal::Sabotage;
 use life::Life;
 
 /// Lives played if nobody says how many.
 const LIVES: u64 = 300;
+/// How often a long run says how far it is.
+const REPORT: Duration = Duration::from_secs(10);
 
 /// Play it; a panic of the operator is a failure too.
 fn outcome(life: &Life, sabotage: Option<Sabotage>) -> Result<(), String> {
@@ -28,9 +34,47 @@ fn outcome(life: &Life, sabotage: Option<Sabotage>) -> Result<(), String> {
     })
 }
 
+/// How far a run is, told now and then.
+struct Progress {
+    seeds: std::ops::Range<u64>,
+    begun: Instant,
+    told: Mutex<Instant>,
+}
+
+impl Progress {
+    fn of(seeds: std::ops::Range<u64>) -> Self {
+        let begun = Instant::now();
+        let told = Mutex::new(begun);
+        Self { seeds, begun, told }
+    }
+
+    /// Lives up to this seed are being played.
+    fn at(&self, seed: u64) {
+        let mut told = self.told.lock().unwrap();
+        if told.elapsed() >= REPORT {
+            *told = Instant::now();
+            say(&format!("{} ...", self.text(seed)));
+        }
+    }
+
+    fn text(&self, seed: u64) -> String {
+        let (first, all) = (self.seeds.start, self.seeds.end - self.seeds.start);
+        let played = seed - first;
+        let millis = self.begun.elapsed().as_millis().max(1);
+        let rate = u128::from(played) * 1000 / millis;
+        format!("{played} of {all} lives from seed {first}, {rate} a second")
+    }
+}
+
+/// To the terminal at once: what a test prints otherwise is kept back until it has failed.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Play lives of these seeds on all cores until one fails; the failure of the lowest seed.
 fn first_failure(seeds: std::ops::Range<u64>, sabotage: Option<Sabotage>) -> Option<Life> {
     let next = AtomicU64::new(seeds.start);
+    let progress = Progress::of(seeds.clone());
     let failed: Mutex<Vec<u64>> = Mutex::default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -41,6 +85,7 @@ fn first_failure(seeds: std::ops::Range<u64>, sabotage: Option<Sabotage>) -> Opt
                     if seed >= seeds.end || !failed.lock().unwrap().is_empty() {
                         return;
                     }
+                    progress.at(seed);
                     if outcome(&Life::of(seed), sabotage).is_err() {
                         failed.lock().unwrap().push(seed);
                     }
@@ -49,6 +94,12 @@ fn first_failure(seeds: std::ops::Range<u64>, sabotage: Option<Sabotage>) -> Opt
         }
     });
     let failed = failed.into_inner().unwrap();
+    if failed.is_empty() {
+        say(&format!(
+            "{}: nothing forbidden happened",
+            progress.text(seeds.end)
+        ));
+    }
     failed.into_iter().min().map(Life::of)
 }
 
@@ -62,7 +113,7 @@ fn told(life: &Life) -> String {
     let json = |life: &Life| serde_json::to_string(life).unwrap();
     format!(
         "seed {}: {first}\n\nshrunk from {} to {} bytes: {why}\n{short:#?}\n\nplay it again:\n  \
-         LIFE='{}' cargo test --test it lives\n  SEED={} cargo test --test it lives",
+         LIFE='{}' cargo test --test it lives::nothing\n  SEED={} cargo test --test it lives::nothing",
         life.seed,
         json(life).len(),
         json(&short).len(),
