@@ -183,14 +183,14 @@ fn conditions_say_whether_it_is_ready_under_way_or_stalled() {
             .collect()
     };
     let mut stage = Stage::savepoint();
-    stage.pass();
+    let _ = stage.pass();
     assert_eq!(on(&stage), ["Reconciling InProgress"]);
     stage.progress(SnapshotProgress::Completed(Some("file:///sp/1".to_owned())));
-    stage.pass();
+    let _ = stage.pass();
     assert_eq!(on(&stage), ["Ready Completed"]);
     let mut lost = Stage::savepoint();
     lost.observed.target = Sighting::Absent;
-    lost.pass();
+    let _ = lost.pass();
     assert_eq!(on(&lost), ["Stalled Abandoned"]);
     let conditions = lost.status().conditions.unwrap_or_default();
     let stalled = conditions.iter().find(|one| one.type_ == "Stalled");
