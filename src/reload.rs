@@ -6,20 +6,43 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::config::listeners::LISTENERS;
 use crate::config::load::{self, Sources};
 use crate::config::{Defaults, options};
 use crate::namespaces::{Shared, Watched};
 use crate::telemetry::logs::Chain;
 
 /// Options that are read at start only.
-const AT_START: [&str; 6] = [
-    options::RECONCILE_PARALLELISM.key,
+const AT_START: [&str; 23] = [
+    options::CANARY_TIMEOUT.key,
+    options::CLIENT_METRICS_ENABLED.key,
+    options::CLIENT_METRICS_SLOW_THRESHOLD.key,
+    options::DYNAMIC_CONFIG_CHECK_INTERVAL.key,
+    options::DYNAMIC_CONFIG_ENABLED.key,
+    options::FLINK_CLIENT_TIMEOUT.key,
+    options::HEALTH_PROBE_ENABLED.key,
+    options::HEALTH_PROBE_PORT.key,
+    options::INGRESS_MANAGE.key,
+    options::JOSDK_METRICS_ENABLED.key,
     options::LABEL_SELECTOR.key,
     options::LEADER_ELECTION_ENABLED.key,
+    options::LEADER_ELECTION_LEASE_DURATION.key,
     options::LEADER_ELECTION_LEASE_NAME.key,
-    options::HEALTH_PROBE_PORT.key,
-    options::CANARY_TIMEOUT.key,
+    options::LEADER_ELECTION_RENEW_DEADLINE.key,
+    options::LEADER_ELECTION_RETRY_PERIOD.key,
+    options::PROMETHEUS_TOKEN_FILE.key,
+    options::RECONCILE_PARALLELISM.key,
+    options::RESOURCE_LIFECYCLE_METRICS_ENABLED.key,
+    options::RESOURCE_LIFECYCLE_NAMESPACE_HISTOGRAMS_ENABLED.key,
+    options::RESOURCE_METRICS_ENABLED.key,
+    options::RESOURCE_VIEW_REFRESH_INTERVAL.key,
+    options::TERMINATION_TIMEOUT.key,
 ];
+
+/// Whether a key takes effect at the next start only.
+fn needs_a_start(key: &str) -> bool {
+    AT_START.contains(&key) || key.starts_with(LISTENERS)
+}
 
 /// Read the configuration again every so often until `stop` resolves.
 pub async fn watch(
@@ -73,7 +96,7 @@ async fn take_over(new: Defaults, shared: &Shared, watched: &mut Watched) {
         "Setting default configuration to {{{}}}",
         keys.iter().cloned().collect::<Vec<_>>().join(", ")
     );
-    for key in keys.iter().filter(|key| AT_START.contains(&key.as_str())) {
+    for key in keys.iter().filter(|key| needs_a_start(key)) {
         tracing::warn!("{key} has changed, which takes effect when the operator is started again");
     }
     let dynamic = new.operator().get(&options::DYNAMIC_NAMESPACES_ENABLED);
@@ -127,5 +150,18 @@ mod tests {
         let keys: Vec<String> = changed(&before, &after).into_iter().collect();
         assert_eq!(keys, ["a", "b", "c"]);
         assert!(changed(&after, &after).is_empty());
+    }
+
+    #[test]
+    fn keys_of_listeners_and_what_is_read_at_start_need_another_one() {
+        for key in [
+            "kubernetes.operator.plugins.listeners.audit.url",
+            "kubernetes.operator.label.selector",
+        ] {
+            assert!(needs_a_start(key), "{key}");
+        }
+        for key in ["kubernetes.operator.reconcile.interval", "web.timeout"] {
+            assert!(!needs_a_start(key), "{key}");
+        }
     }
 }
