@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::FutureExt;
@@ -102,9 +103,10 @@ impl Watched {
         outcome
     }
 
-    /// Wait until all passes are done.
-    pub async fn ended(mut self) {
-        while self.running.join_next().await.is_some() {}
+    /// Wait until all passes are done, but not longer than this. Returns whether they are.
+    pub async fn ended(mut self, limit: Duration) -> bool {
+        let all = async { while self.running.join_next().await.is_some() {} };
+        tokio::time::timeout(limit, all).await.is_ok()
     }
 }
 

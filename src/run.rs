@@ -27,8 +27,12 @@ use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::metrics::{ApiLayer, Identity, Switches};
 
-/// How long listeners have at the end for what waits for them; a pod is given half a minute for all of its end.
+/// How long listeners have at the end for what waits for them. With `termination.timeout` for passes and `CLOSE` it has to
+/// fit into what the chart gives a pod for all of its end.
 const FLUSH: Duration = Duration::from_secs(10);
+
+/// How long answers to requests for probes and metrics may take at the end.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// What a program adds to the operator.
 #[derive(Default)]
@@ -109,6 +113,7 @@ async fn serve_until_signal(args: &RunArgs, extensions: Extensions) -> anyhow::R
     let metrics = Metrics::new(&identity, switches(&config)?)?;
     let client = client(&metrics).await?;
     let canary = config.get(&options::CANARY_TIMEOUT)?;
+    let termination = config.get(&options::TERMINATION_TIMEOUT)?;
     let health = Health::new(serve::PATIENCE, canary);
     let claim = claim(args, &config, &client, &clock)?;
     let right = claim.clone();
@@ -152,11 +157,18 @@ async fn serve_until_signal(args: &RunArgs, extensions: Extensions) -> anyhow::R
         let every = config.get(&options::DYNAMIC_CONFIG_CHECK_INTERVAL)?;
         reload::watch(sources, every, &shared, &mut watched, stop).await;
     }
-    watched.ended().await;
-    tracing::info!("all passes are done, ending");
+    if watched.ended(termination).await {
+        tracing::info!("all passes are done, ending");
+    } else {
+        // Whatever they had begun, the next process carries on with.
+        let key = options::TERMINATION_TIMEOUT.key;
+        tracing::warn!("passes are still under way after {termination:?} ({key}), ending");
+    }
     listeners.end(FLUSH).await;
     for server in servers {
-        server.await??;
+        if let Ok(ended) = tokio::time::timeout(CLOSE, server).await {
+            ended??;
+        }
     }
     Ok(())
 }

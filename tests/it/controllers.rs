@@ -250,6 +250,22 @@ async fn a_replica_that_does_not_lead_exports_no_resources_and_asks_flink_nothin
     assert_eq!(asked.count("get", "services/proxy"), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_at_the_end_is_waited_for_and_not_for_ever() {
+    let process = Process::start(Claim::alone).await;
+    let begun = tokio::time::Instant::now();
+    // Nobody has told its controllers to end.
+    assert!(!process.watched.ended(Duration::from_secs(10)).await);
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    let shared = process.shared;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut watched = Watched::none(stopped.map(drop).boxed().shared());
+    watched.switch_to(None, &shared).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    stop.send(()).unwrap();
+    assert!(watched.ended(Duration::from_secs(10)).await);
+}
+
 /// A savepoint of `job`, of this team.
 fn savepoint(name: &str, job: &str, team: Option<&str>) -> Value {
     json!({
