@@ -1,5 +1,7 @@
 //! Listeners that post to a real server: one that is quick, slow, failing, down and back again.
 
+mod tls;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,11 +46,14 @@ impl Receiver {
     async fn on(&self, port: u16) -> (u16, JoinHandle<()>) {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let router = Router::new()
-            .route("/hook", post(take))
-            .with_state(self.clone());
+        let router = self.router();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         (port, server)
+    }
+
+    fn router(&self) -> Router {
+        let router = Router::new().route("/hook", post(take));
+        router.with_state(self.clone())
     }
 
     /// The ids of what it got, in order, once there are so many.
@@ -274,25 +279,24 @@ async fn a_token_is_read_anew_for_each_delivery_and_headers_go_along() {
 
 #[tokio::test]
 async fn a_file_that_cannot_be_used_is_an_error_at_start_that_names_the_key() {
-    for (parameter, expected) in [
-        ("bearer-token-file", "No such file"),
-        ("headers-file", "No such file"),
-        ("ca-file", "No such file"),
+    // It is there, and no certificate.
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for (parameter, file, expected) in [
+        ("bearer-token-file", "/nowhere", "No such file"),
+        ("headers-file", "/nowhere", "No such file"),
+        ("ca-file", "/nowhere", "No such file"),
+        ("ca-file", manifest, "it holds no certificate in PEM form"),
     ] {
-        let config: FlinkConfig = [
-            ("class", "http"),
-            ("url", "https://a"),
-            (parameter, "/nowhere"),
-        ]
-        .iter()
-        .map(|(key, value)| (format!("{LISTENERS}audit.{key}"), (*value).to_owned()))
-        .collect();
+        let config: FlinkConfig = [("class", "http"), ("url", "https://a"), (parameter, file)]
+            .iter()
+            .map(|(key, value)| (format!("{LISTENERS}audit.{key}"), (*value).to_owned()))
+            .collect();
         let metrics = Metrics::new(&Identity::default(), Switches::default()).unwrap();
         let never = futures::future::pending().boxed().shared();
         let settings = listeners(&config).unwrap().remove(0);
         let made = HttpListener::new(settings, Clock::system(), metrics, never);
         let error = made.err().expect("refused").to_string();
-        let key = format!("{LISTENERS}audit.{parameter}: '/nowhere' cannot be used");
+        let key = format!("{LISTENERS}audit.{parameter}: '{file}' cannot be used");
         assert!(
             error.starts_with(&key) && error.contains(expected),
             "{error}"
