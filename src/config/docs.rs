@@ -115,6 +115,45 @@ mod tests {
     }
 
     #[test]
+    fn every_option_is_read_somewhere_or_said_to_be_without_effect() {
+        fn gather(folder: &std::path::Path, text: &mut String) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    gather(&path, text);
+                } else if path.extension().is_some_and(|end| end == "rs") {
+                    text.push_str(&std::fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        let mut source = String::new();
+        gather(
+            std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
+            &mut source,
+        );
+        let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        let declared = include_str!("options.rs").lines();
+        let names: Vec<&str> = declared
+            .filter_map(|line| line.strip_prefix("    ")?.split_once(": "))
+            .map(|(name, _)| name)
+            .filter(is_name)
+            .collect();
+        assert_eq!(names.len(), TABLE.len(), "each row has a name");
+        for (name, row) in names.iter().zip(TABLE) {
+            let path = format!("options::{name}");
+            let mut uses = source.split(&path).skip(1);
+            let is_longer =
+                |rest: &str| rest.starts_with(|c: char| c == '_' || c.is_alphanumeric());
+            let read = uses.any(|rest| !is_longer(rest));
+            let told = row.doc.contains("without effect");
+            assert!(
+                read != told,
+                "{name}: read: {read}, told to be without effect: {told}"
+            );
+        }
+    }
+
+    #[test]
     fn no_cell_breaks_its_row() {
         for line in docs().lines().filter(|line| line.starts_with('|')) {
             let cells = line.replace("\\|", "").matches('|').count();

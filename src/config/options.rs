@@ -111,25 +111,25 @@ options! {
     PROMETHEUS_TOKEN_FILE: Option<String>, Operator, "autoscaler.prometheus.bearer-token-file",
         "File with the token that is sent to the Prometheus server of the operator's own `job.autoscaler.prometheus.url`, and to no server that a resource names.";
     BLUE_GREEN_ABORT_GRACE_PERIOD: Duration, BlueGreen, "bluegreen.abort.grace-period" = "10 min",
-        "Time the new side has to become ready before the transition is given up.";
+        "Time the new side has to become ready before the transition is given up. Read without effect: not built yet.";
     BLUE_GREEN_DELETION_DELAY: Duration, BlueGreen, "bluegreen.deployment-deletion.delay" = "0 ms",
-        "Time the old side is kept after the new one is ready.";
+        "Time the old side is kept after the new one is ready. Read without effect: not built yet.";
     BLUE_GREEN_RESCHEDULE_INTERVAL: Duration, BlueGreen, "bluegreen.reconciliation.reschedule-interval" = "15 s",
-        "Time between two looks during a transition.";
+        "Time between two looks during a transition. Read without effect: not built yet.";
     CHECKPOINT_TRIGGER_GRACE_PERIOD: Duration, Resource, "checkpoint.trigger.grace-period" = "1 min",
         "Without snapshot resources: time during which a failed checkpoint is tried again.";
     CHECKPOINT_TYPE: CheckpointType, Resource, "checkpoint.type" = "FULL",
         "Type of the checkpoints that the operator triggers periodically.";
     HEALTH_CHECK_PROGRESS_ENABLED: bool, Resource, "cluster.health-check.checkpoint-progress.enabled" = "true",
-        "Whether a job that completes no checkpoints counts as unhealthy.";
+        "Whether a job that completes no checkpoints counts as unhealthy. Read without effect: not built yet.";
     HEALTH_CHECK_PROGRESS_WINDOW: Option<Duration>, Resource, "cluster.health-check.checkpoint-progress.window",
-        "A job without a completed checkpoint for this long is unhealthy. Not below what the job's checkpoint settings need, which is also used when unset.";
+        "A job without a completed checkpoint for this long is unhealthy. Not below what the job's checkpoint settings need, which is also used when unset. Read without effect: not built yet.";
     HEALTH_CHECK_ENABLED: bool, Resource, "cluster.health-check.enabled" = "false",
         "Whether unhealthy jobs are restarted.";
     HEALTH_CHECK_RESTARTS_THRESHOLD: i32, Resource, "cluster.health-check.restarts.threshold" = "64",
-        "Number of restarts within the window that makes a job unhealthy.";
+        "Number of restarts within the window that makes a job unhealthy. Read without effect: not built yet.";
     HEALTH_CHECK_RESTARTS_WINDOW: Duration, Resource, "cluster.health-check.restarts.window" = "2 min",
-        "Window in which restarts are counted.";
+        "Window in which restarts are counted. Read without effect: not built yet.";
     RESOURCE_VIEW_REFRESH_INTERVAL: Interval, Process, "cluster.resource-view.refresh-interval" = "-1 min",
         "How often it is read what nodes and quotas of namespaces have free, which limits the autoscaler. Negative is off; leave it so where nodes are added on demand.";
     CONFIG_CACHE_SIZE: i32, Process, "config.cache.size" = "1000",
@@ -155,13 +155,13 @@ options! {
     EXCEPTION_LABEL_MAPPER: BTreeMap<String, String>, Resource, "exception.label.mapper" = "",
         "Regular expressions and labels; the labels of the expressions that match an error are added to status.error.";
     EXCEPTION_STACKTRACE_ENABLED: bool, Operator, "exception.stacktrace.enabled" = "false",
-        "Whether status.error holds the stack trace.";
+        "Whether status.error holds the stack trace. Read without effect: an error of this operator has no stack trace, and that of a job is in the JobException event, as `events.exceptions.stacktrace-lines` says.";
     EXCEPTION_STACKTRACE_MAX_LENGTH: i32, Operator, "exception.stacktrace.max.length" = "2048",
-        "Largest number of characters of that stack trace.";
+        "Largest number of characters of that stack trace. Read without effect, as there is none.";
     EXCEPTION_LIST_MAX_COUNT: i32, Operator, "exception.throwable.list.max.count" = "2",
-        "Number of causes listed in status.error.";
+        "Number of causes listed in status.error. Read without effect: the message holds them all.";
     FLINK_CANCEL_TIMEOUT: Duration, Operator, "flink.client.cancel.timeout" = "1 min",
-        "Time a cancel request may take.", ["reconciler.flink.cancel.job.timeout"];
+        "Time a cancel request may take. Read without effect: a cancellation is asked for as all else is, and then looked after.", ["reconciler.flink.cancel.job.timeout"];
     FLINK_CLIENT_TIMEOUT: Duration, Operator, "flink.client.timeout" = "10 s",
         "Time a request to the JobManager may take.", ["observer.flink.client.timeout"];
     CANARY_TIMEOUT: Duration, Process, "health.canary.resource.timeout" = "1 min",
@@ -185,7 +185,7 @@ options! {
     JOB_SAVEPOINT_ON_DELETION: bool, Resource, "job.savepoint-on-deletion" = "false",
         "Whether a savepoint is taken when the resource is deleted.";
     JOB_SUBMISSION_TIMEOUT: Duration, Operator, "job.submission.timeout" = "10 min",
-        "Time the submission of a session job may take.";
+        "Time the submission of a session job may take. Read without effect: not built yet.";
     UPGRADE_IGNORE_PENDING_SAVEPOINT: bool, Resource, "job.upgrade.ignore-pending-savepoint" = "false",
         "Whether an upgrade does not wait for a savepoint in progress.";
     UPGRADE_INPLACE_SCALING_ENABLED: bool, Resource, "job.upgrade.inplace-scaling.enabled" = "true",
@@ -239,17 +239,17 @@ options! {
     POD_TEMPLATE_MERGE_BY_NAME: bool, Resource, "pod-template.merge-arrays-by-name" = "false",
         "Whether lists in pod templates are merged by the names of their elements rather than by position.";
     RATE_LIMITER_LIMIT: i32, Operator, "rate-limiter.limit" = "5",
-        "Largest number of passes for one resource in one period. Zero or less is no limit.";
+        "Largest number of passes for one resource in one period. Zero or less is no limit. Read without effect: failures are retried with delays that grow, and a pass at rest asks the API server nothing.";
     RATE_LIMITER_REFRESH_PERIOD: Duration, Operator, "rate-limiter.refresh-period" = "15 s",
-        "That period.";
+        "That period. Read without effect.";
     RECONCILE_INTERVAL: Duration, Operator, "reconcile.interval" = "1 min",
         "Time between two looks at a resource when nothing happens.", ["reconciler.reschedule.interval"];
     RECONCILE_PARALLELISM: i32, Operator, "reconcile.parallelism" = "50",
         "Largest number of resources handled at the same time; -1 is no limit.", ["reconciler.max.parallelism"];
     RESOURCE_CLEANUP_TIMEOUT: Duration, Operator, "resource.cleanup.timeout" = "5 min",
-        "Time the shutdown of a cluster may take.", ["reconciler.flink.cluster.shutdown.timeout"];
+        "Time the shutdown of a cluster may take. Read without effect: it is waited for as long as it takes.", ["reconciler.flink.cluster.shutdown.timeout"];
     RESOURCE_DELETION_PROPAGATION: Propagation, Process, "resource.deletion.propagation" = "Foreground",
-        "How Deployments are deleted: Foreground, Background or Orphan.";
+        "How Deployments are deleted: Foreground, Background or Orphan. Read without effect: it is always Foreground.";
     RESOURCE_LIFECYCLE_METRICS_ENABLED: bool, Process, "resource.lifecycle.metrics.enabled" = "true",
         "Metrics of lifecycle states and the time between them.";
     RESOURCE_LIFECYCLE_NAMESPACE_HISTOGRAMS_ENABLED: bool, Process, "resource.lifecycle.namespace.histograms.enabled" = "true",
@@ -257,13 +257,13 @@ options! {
     RESOURCE_METRICS_ENABLED: bool, Process, "resource.metrics.enabled" = "true",
         "Metrics that count resources.";
     RETRY_INITIAL_INTERVAL: Duration, Operator, "retry.initial.interval" = "5 s",
-        "Time before the first new attempt after an error.";
+        "Time before the first new attempt after an error. Read without effect: delays are fixed, and grow to a limit.";
     RETRY_INTERVAL_MULTIPLIER: f64, Operator, "retry.interval.multiplier" = "1.5",
-        "Factor by which that time grows with every attempt.";
+        "Factor by which that time grows with every attempt. Read without effect.";
     RETRY_MAX_ATTEMPTS: i32, Operator, "retry.max.attempts" = "15",
-        "Number of attempts before the interval stays at its longest.";
+        "Number of attempts before the interval stays at its longest. Read without effect: it is tried for as long as it is needed.";
     RETRY_MAX_INTERVAL: Option<Duration>, Operator, "retry.max.interval",
-        "Longest time between two attempts.";
+        "Longest time between two attempts. Read without effect.";
     SAVEPOINT_CLEANUP_ENABLED: bool, Resource, "savepoint.cleanup.enabled" = "true",
         "Whether old savepoints are removed.";
     SAVEPOINT_DISPOSE_ON_DELETE: bool, Resource, "savepoint.dispose-on-delete" = "false",
@@ -281,23 +281,23 @@ options! {
     SAVEPOINT_TRIGGER_GRACE_PERIOD: Duration, Resource, "savepoint.trigger.grace-period" = "1 min",
         "Without snapshot resources: time during which a failed savepoint is tried again.", ["observer.savepoint.trigger.grace-period"];
     SESSION_BLOCK_ON_SESSION_JOBS: bool, Resource, "session.deletion.block-on-session-jobs" = "true",
-        "Whether the deletion of a session cluster waits for its FlinkSessionJobs.";
+        "Whether the deletion of a session cluster waits for its FlinkSessionJobs. Read without effect: not built yet.";
     SESSION_BLOCK_ON_UNMANAGED_JOBS: bool, Resource, "session.deletion.block-on-unmanaged-jobs" = "true",
-        "Whether it waits for other jobs that have not ended.", ["session.block-on-unmanaged-jobs"];
+        "Whether it waits for other jobs that have not ended. Read without effect: not built yet.", ["session.block-on-unmanaged-jobs"];
     SNAPSHOT_RESOURCE_ENABLED: bool, Resource, "snapshot.resource.enabled" = "true",
         "Whether snapshots are FlinkStateSnapshot resources rather than entries in the status.";
     STARTUP_STOP_ON_INFORMER_ERROR: bool, Process, "startup.stop-on-informer-error" = "true",
-        "Whether the operator does not start when a watch cannot be started.";
+        "Whether the operator does not start when a watch cannot be started. Read without effect: a watch that breaks fails the probe, and is begun again.";
     TERMINATION_TIMEOUT: Duration, Process, "termination.timeout" = "10 s",
         "Time that passes in progress have when the operator stops.";
     USER_ARTIFACTS_ALLOWED_SCHEMES: Vec<String>, Operator, "user.artifacts.allowed-schemes" = "https",
-        "Schemes a session job's jarURI may have.";
+        "Schemes a session job's jarURI may have. Read without effect: not built yet.";
     USER_ARTIFACTS_BASE_DIR: String, Operator, "user.artifacts.base.dir" = "/opt/flink/artifacts",
-        "Directory into which jars are downloaded.";
+        "Directory into which jars are downloaded. Read without effect: not built yet.";
     USER_ARTIFACTS_DISALLOW_RESTRICTED_HOSTS: bool, Operator, "user.artifacts.disallow-restricted-hosts" = "true",
-        "Whether a jarURI may not lead to private, loopback and link-local addresses.";
+        "Whether a jarURI may not lead to private, loopback and link-local addresses. Read without effect: not built yet.";
     USER_ARTIFACTS_HTTP_HEADER: BTreeMap<String, String>, Resource, "user.artifacts.http.header" = "",
-        "Further headers of the download request.";
+        "Further headers of the download request. Read without effect: not built yet.";
     WATCHED_NAMESPACES: String, Operator, "watched.namespaces" = "JOSDK_ALL_NAMESPACES",
         "Namespaces that are watched, separated by commas. The environment variable WATCH_NAMESPACES wins.";
 }
