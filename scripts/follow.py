@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 PACE = 5  # seconds between two rows
+TRIPLED = 600  # records/s that come only once the load has tripled
 VERIFY = "c4db0e1e13f60387829bb98eda2ab3a1"  # the vertex that checks every record
 UPGRADE = {"spec": {"flinkConfiguration": {"execution.checkpointing.interval": "15s"}}}
 HEAD = f"{'time':>5}  {'lifecycle':<10} {'job':<12} {'parallelism':<11} {'in/s':>6} {'lag':>6}  autoscaler"
@@ -193,11 +194,14 @@ class Story:
             8,
             lambda view: view.steady() and view.largest() > 1,
         )
-        self.say(f"scaled by the autoscaler to {grown.parallelism()}; now the backlog has to go")
+        self.say(f"scaled by the autoscaler to {grown.parallelism()}; now it has to carry the tripled load")
         done = self.until(
-            "the backlog is gone",
-            6,
-            lambda view: view.steady() and view.lag is not None and view.lag < (view.rate or 0),
+            "the load has tripled and the backlog is gone",
+            8,
+            lambda view: view.steady()
+            and view.lag is not None
+            and TRIPLED < (view.rate or 0) > view.lag
+            and "verify.violations" in view.counters,
         )
         self.verify(done)
 

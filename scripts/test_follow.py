@@ -98,6 +98,13 @@ class Scale(unittest.TestCase):
         )
         self.assertIn("scaled by the autoscaler to 1-3", shown)
 
+    def test_one_that_scales_before_the_load_has_tripled_is_followed_until_it_carries_that(self):
+        early = View(vertices=vertices(2), rate=300, lag=1, counters={"verify.violations": 0}, **READY)
+        restarting = View(vertices=vertices(2), rate=900, lag=1, **READY)
+        done = View(vertices=vertices(4), rate=900, lag=20, counters={"verify.violations": 0}, **READY)
+        shown = play(Playback(early, early, restarting, done), "scale")
+        self.assertIn("1-4", shown.splitlines()[-1])
+
     def test_fails_when_the_autoscaler_does_nothing(self):
         with self.assertRaisesRegex(Failed, "waited 8 minutes in vain"):
             play(Playback(View(vertices=vertices(1), rate=500, lag=2000, **READY)), "scale")

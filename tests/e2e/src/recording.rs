@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
@@ -72,6 +73,17 @@ impl<'a> Recording<'a> {
         });
         let new = samples.filter(|new| gathered.samples.last() != Some(new));
         gathered.samples.extend(new);
+    }
+
+    /// When the job began to run, by the first of its samples.
+    pub fn began(&self) -> Timestamp {
+        let gathered = self.gathered.borrow();
+        let first: Value = serde_json::from_str(&gathered.samples[0]).expect("JSON");
+        let since = first.pointer("/samples/0/since").and_then(Value::as_str);
+        since
+            .expect("a sample of a running job")
+            .parse()
+            .expect("a time")
     }
 
     /// Where files of this recording are.

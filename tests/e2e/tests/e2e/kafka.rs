@@ -4,13 +4,15 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "helpers of a test fail it, and its table is for people"
+    clippy::disallowed_methods,
+    reason = "helpers of a test fail it, its table is for people, and its load is of real time"
 )]
 
 use std::cell::RefCell;
 use std::fs;
 
-use flink_e2e::{Job, Namespace, Operator, Trace, example};
+use flink_e2e::{Job, Namespace, Operator, Recording, Trace, example, model};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::job_id;
@@ -52,6 +54,9 @@ struct Course<'a> {
     namespace: &'a Namespace,
     job: Job<'a>,
     trace: RefCell<Trace>,
+    recording: Recording<'a>,
+    /// When which rate began.
+    rates: RefCell<Vec<(Timestamp, u32)>>,
 }
 
 impl Course<'_> {
@@ -61,11 +66,13 @@ impl Course<'_> {
         self.namespace
             .run(&["set", "env", "deployment/kafka-load", &rate_text]);
         self.trace.borrow_mut().step(f64::from(rate));
+        self.rates.borrow_mut().push((Timestamp::now(), rate));
         self.trace.borrow().seconds()
     }
 
     /// Subtasks of the source and records that wait for it.
     fn look(&self) -> Option<(u64, f64)> {
+        self.recording.look();
         let subtasks = self
             .job
             .parallelism()
@@ -84,6 +91,26 @@ impl Course<'_> {
     }
 }
 
+/// The model of the job with what came to it. Two subtasks read 500 records/s from the start on, while 200 came.
+fn model_of(course: &Course<'_>, (waited, at): (f64, Timestamp)) -> String {
+    let began = course.recording.began();
+    let after = |at: Timestamp| at.duration_since(began).as_secs_f64().max(0.0);
+    let mut points = vec![json!([0.0, 200.0])];
+    points.extend(
+        course
+            .rates
+            .borrow()
+            .iter()
+            .map(|(at, rate)| json!([after(*at), rate])),
+    );
+    let load = json!({ "points": points });
+    let backlog = waited + after(at) * 300.0;
+    format!(
+        "{}\nloads: {{ 0: {load} }}\nbacklog: {backlog:.0}\n",
+        model("kafka.yaml")
+    )
+}
+
 /// Puts the trace where the operator's log is, also when the test fails.
 impl Drop for Course<'_> {
     fn drop(&mut self) {
@@ -99,7 +126,7 @@ impl Drop for Course<'_> {
 fn a_source_of_twelve_partitions_works_off_its_lag_with_twelve_subtasks_at_most_and_loses_nothing()
 {
     let namespace = Namespace::new("e2e-kafka");
-    let _operator = Operator::start(&namespace);
+    let operator = Operator::start(&namespace);
     namespace
         .attempt_with(&["apply", "-f", "-"], &example("kafka.yaml"))
         .expect("an example that can be applied");
@@ -110,8 +137,12 @@ fn a_source_of_twelve_partitions_works_off_its_lag_with_twelve_subtasks_at_most_
         namespace: &namespace,
         job: Job::existing(&namespace, NAME),
         trace: RefCell::default(),
+        recording: Recording::of(&namespace, NAME),
+        rates: RefCell::default(),
     };
     course.trace.borrow_mut().step(200.0);
+    let backlog = namespace.wait_for("how much waits at the start", |_| course.look());
+    let backlog = (backlog.1, Timestamp::now());
     course.wait_for("the backlog of the start to go", |_, lag| lag < 400.0);
 
     let fivefold = course.step(1000);
@@ -160,4 +191,7 @@ fn a_source_of_twelve_partitions_works_off_its_lag_with_twelve_subtasks_at_most_
 
     let events = namespace.run(&["get", "events", "-o", "json"]);
     assert!(events.contains("ScalingReport"), "{events}");
+    let model = model_of(&course, backlog);
+    // Printed, for docs/reference/simulator.md; what has to be alike is asserted where no other pods disturb a broker.
+    course.recording.compare(operator.program(), &model);
 }
