@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use flink_crds::{FlinkDeployment, FlinkDeploymentSpec};
+use flink_crds::{
+    FlinkDeployment, FlinkDeploymentSpec, FlinkStateSnapshot, SnapshotState, SnapshotTriggerType,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::snapshot::SnapshotView;
 use super::validate::Violation;
 use crate::config::FlinkConfig;
 
@@ -22,6 +25,13 @@ pub trait Validator: Send + Sync + 'static {
     /// What is wrong with a FlinkDeployment; nothing if it may be deployed.
     fn deployment(&self, asked: &Asked<'_>) -> Vec<Violation> {
         let _ = asked;
+        Vec::new()
+    }
+
+    /// What is wrong with a FlinkStateSnapshot that a person wants; nothing if it may be taken. What is refused has
+    /// failed. Snapshots of schedules and upgrades are the operator's, and nobody is asked.
+    fn snapshot(&self, snapshot: &FlinkStateSnapshot) -> Vec<Violation> {
+        let _ = snapshot;
         Vec::new()
     }
 }
@@ -120,6 +130,20 @@ impl Rules {
         (object, violations)
     }
 
+    /// What the validators have against a snapshot that was not taken yet.
+    pub fn snapshot_violations(&self, snapshot: &FlinkStateSnapshot) -> Vec<Violation> {
+        let view = SnapshotView::of(snapshot);
+        let asked = view.state == SnapshotState::TriggerPending
+            && view.trigger == SnapshotTriggerType::Manual
+            && !view.deleting;
+        let ask = |Named { name, it }: &Named<dyn Validator>| {
+            guarded("validator", name, || it.snapshot(snapshot))
+                .unwrap_or_else(|violation| vec![violation])
+        };
+        let validators = self.validators.iter().filter(|_| asked);
+        validators.flat_map(ask).collect()
+    }
+
     /// What the validators have against it.
     pub fn violations(&self, asked: &Asked<'_>) -> Vec<Violation> {
         let ask = |Named { name, it }: &Named<dyn Validator>| {
@@ -194,6 +218,46 @@ mod tests {
                 advice,
             )]
         }
+    }
+
+    struct ByPeople;
+
+    impl Validator for ByPeople {
+        fn name(&self) -> &'static str {
+            "by-people"
+        }
+
+        fn snapshot(&self, snapshot: &FlinkStateSnapshot) -> Vec<Violation> {
+            assert!(snapshot.spec.checkpoint.is_none(), "no checkpoints here");
+            vec![Violation::new("spec", "not today", "Ask tomorrow.")]
+        }
+    }
+
+    #[test]
+    fn a_validator_is_asked_of_what_people_want_and_before_it_is_taken() {
+        let mut rules = Rules::default();
+        rules.validate_with(ByPeople);
+        let told = |trigger: &str, state: &str, what: &str| {
+            let snapshot = serde_json::from_value(json!({
+                "metadata": { "name": "one", "labels": { "snapshot.trigger-type": trigger } },
+                "spec": { (what): {} },
+                "status": { "state": state },
+            }));
+            let violations = rules.snapshot_violations(&snapshot.unwrap());
+            let told = violations.iter().map(ToString::to_string);
+            told.collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(
+            told("MANUAL", "TRIGGER_PENDING", "savepoint"),
+            "spec: not today. Ask tomorrow."
+        );
+        let panicked = told("MANUAL", "TRIGGER_PENDING", "checkpoint");
+        assert!(
+            panicked.contains("by-people panicked: no checkpoints here"),
+            "{panicked}"
+        );
+        assert_eq!(told("UPGRADE", "TRIGGER_PENDING", "savepoint"), "");
+        assert_eq!(told("MANUAL", "COMPLETED", "savepoint"), "");
     }
 
     struct Parallel(AtomicI32, i32);

@@ -43,6 +43,7 @@ impl Observer {
             progress: Sighting::not_read(),
             fresh_trigger: self.clock.fresh_ids().trigger,
             pace: pace(defaults),
+            violations: self.rules.snapshot_violations(snapshot),
         };
         let Some(reference) = &snapshot.spec.job_reference else {
             return observed;

@@ -234,6 +234,7 @@ fn observed(job: &Value) -> SnapshotObserved {
             progress: std::time::Duration::from_secs(10),
             reconcile: std::time::Duration::from_mins(1),
         },
+        violations: Vec::new(),
     }
 }
 

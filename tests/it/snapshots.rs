@@ -5,7 +5,7 @@ use flink_operator::domain::snapshot::{
     Pace, SNAPSHOT_FINALIZER, SnapshotKind, SnapshotObserved, SnapshotPlan, SnapshotProgress,
     SnapshotStep, Target, decide, needs_target, refused,
 };
-use flink_operator::domain::{ClusterAddress, Reason, Sighting};
+use flink_operator::domain::{ClusterAddress, Reason, Sighting, Violation};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -50,6 +50,7 @@ impl Stage {
                 progress: Duration::from_secs(10),
                 reconcile: Duration::from_mins(1),
             },
+            violations: Vec::new(),
         };
         Self { snapshot, observed }
     }
@@ -198,6 +199,26 @@ fn conditions_say_whether_it_is_ready_under_way_or_stalled() {
         stalled.map(|one| &one.message),
         lost.status().error.as_ref()
     );
+}
+
+#[test]
+fn what_a_validator_refuses_fails_with_place_and_advice_before_flink_is_asked() {
+    for already_exists in [false, true] {
+        let mut stage = Stage::savepoint().with(&json!({
+            "savepoint": { "path": "file:///elsewhere", "alreadyExists": already_exists },
+        }));
+        let refusal = Violation::new("spec.savepoint.path", "it is not ours", "Leave it out.");
+        stage.observed.violations = vec![refusal];
+        let plan = stage.pass();
+        assert_eq!(stage.state(), SnapshotState::Failed);
+        assert_eq!(takes(&plan), None);
+        assert_eq!(reasons(&plan), [Reason::ValidationError.to_string()]);
+        let error = stage.status().error;
+        let expected = "spec.savepoint.path: it is not ours. Leave it out.";
+        assert_eq!(error.as_deref(), Some(expected));
+        let again = stage.pass();
+        assert_eq!(reasons(&again), [""; 0], "it is told once");
+    }
 }
 
 #[test]

@@ -35,6 +35,10 @@ pub fn decide(draft: &mut Draft, snapshot: &FlinkStateSnapshot, observed: &Snaps
 fn wanted(draft: &mut Draft, snapshot: &FlinkStateSnapshot, observed: &SnapshotObserved) {
     draft.enter(SnapshotState::TriggerPending);
     draft.status.failures.get_or_insert_default();
+    if !observed.violations.is_empty() {
+        let violations = observed.violations.iter().map(ToString::to_string);
+        return wrong(draft, &violations.collect::<Vec<_>>().join("\n"));
+    }
     let spec = &snapshot.spec;
     if let Some(savepoint) = &spec.savepoint
         && savepoint.already_exists_or_default()

@@ -13,7 +13,7 @@ use flink_crds::{
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::domain::{Announcement, ClusterAddress, Sighting, Waiting};
+use crate::domain::{Announcement, ClusterAddress, Sighting, Violation, Waiting};
 
 /// How the error of a snapshot begins whose job cannot write the canonical format: another attempt in it
 /// would restart the job again and end the same way.
@@ -59,6 +59,8 @@ pub struct SnapshotObserved {
     pub fresh_trigger: String,
     /// How often to look.
     pub pace: Pace,
+    /// What validators have against it, while it is not taken yet.
+    pub violations: Vec<Violation>,
 }
 
 /// How often to look.
