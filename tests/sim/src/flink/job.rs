@@ -213,6 +213,8 @@ impl Job {
         self.restarts += 1;
         self.attempt += 1;
         self.checkpoints.pause(now);
+        // Slots that come for the attempt that failed start nothing.
+        self.wants_slots = false;
         self.tasks = Tasks::Canceled;
         self.enter(FlinkJobState::Restarting, now);
         self.next = Some((now + self.timings.restart, Next::Restart));
