@@ -341,8 +341,9 @@ impl<'a> Play<'a> {
     fn waits_for_a_person(&self) -> bool {
         let status = self.queue.job.as_ref().and_then(|job| job.status.as_ref());
         let error = status.and_then(|status| status.error.as_deref());
-        self.witness.may_not_know()
-            && error.is_some_and(|text| text.contains("Manual restore required"))
+        let says = |what: &str| error.is_some_and(|text| text.contains(what));
+        (self.witness.may_not_know() && says("Manual restore required"))
+            || (self.witness.may_miss_the_job() && says("Job Not Found"))
     }
 
     /// What is wanted is there.

@@ -32,6 +32,8 @@ pub struct Witness {
     /// The last job failed for good when its JobManager was being deleted already: Flink then drops the metadata, and
     /// there was nobody left to ask for the last checkpoint.
     failed_unseen: bool,
+    /// The last job failed for good, and no other was started since.
+    failed: bool,
     /// Jobs that were asked to stop with a savepoint.
     stopping: BTreeSet<String>,
     /// Attempts at each snapshot ever seen.
@@ -53,6 +55,7 @@ impl Witness {
             uncertain: false,
             ending: false,
             failed_unseen: false,
+            failed: false,
             stopping: BTreeSet::new(),
             attempts: BTreeMap::new(),
             asked: 0,
@@ -77,6 +80,12 @@ impl Witness {
     /// taken away.
     pub fn may_not_know(&self) -> bool {
         self.uncertain || self.failed_unseen || self.saved == 0
+    }
+
+    /// The job failed for good and its JobManager was taken away before anybody asked: the next one lists no job, since
+    /// Flink starts none again whose end it has recorded.
+    pub fn may_miss_the_job(&self) -> bool {
+        self.uncertain && self.failed
     }
 
     /// Whatever Kubernetes and Flink do at this moment.
@@ -116,10 +125,14 @@ impl Witness {
                     }
                     self.found_again = *records;
                     self.failed_unseen = false;
+                    self.failed = false;
                 }
-                Happening::JobEnded {
-                    state: "FAILED", ..
-                } => self.failed_unseen = is_going(world),
+                Happening::JobEnded { state, .. } => {
+                    // Flink keeps no metadata of a job that ended.
+                    self.found_again = 0;
+                    self.failed = *state == "FAILED";
+                    self.failed_unseen = self.failed && is_going(world);
+                }
                 Happening::JobManagerStopped { .. } if self.ending => {
                     self.ending = false;
                     self.saved = self.found_again;
