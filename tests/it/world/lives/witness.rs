@@ -11,6 +11,10 @@ use serde_json::Value;
 use super::queue::Queue;
 
 /// Looks on, and remembers what it needs to judge.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what happened, each named for what it says"
+)]
 pub struct Witness {
     key: ClusterKey,
     /// State may be given up.
