@@ -93,6 +93,17 @@ def everything(tool: str) -> list[Stage]:
             lane="side",
             remedy="Java 17, Maven and Maven Central are needed",
         ),
+        # Compiled for speed, which takes longer than playing these few; `make lives` plays more.
+        Stage(
+            "random lives",
+            [
+                *["cargo", "test", "--locked", "--profile", "lives", "--package", "flink-operator"],
+                *["--test", "it", "lives::nothing"],
+            ],
+            needs=("tests",),
+            env={"LIVES": "5000"},
+            remedy="the end of the log says how to play the life that failed again",
+        ),
         Stage(
             "cluster tool tests",
             ["cargo", "test", "--locked", "--package", "flink-cluster"],
