@@ -1,17 +1,17 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{sample::VertexReading, units::Rate};
 
 /// The series of readings at these seconds.
 fn series(readings: &[(i64, VertexReading)]) -> Series {
     let first = readings.first().map_or(0, |(second, _)| *second);
     let second = |at: i64| f64::from(i32::try_from(at - first).unwrap());
-    Series::of(
-        readings
-            .iter()
-            .map(|(at, reading)| (second(*at), reading))
-            .collect(),
-    )
+    let mut series = SeriesBuilder::new(readings.len());
+    for (at, reading) in readings {
+        series.push(second(*at), reading);
+    }
+    series.finish()
 }
 
 /// A reading with counters: records, busy, idle and backpressured milliseconds, of two subtasks.

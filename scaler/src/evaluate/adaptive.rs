@@ -136,11 +136,8 @@ fn recent(series: &Series, second: f64) -> usize {
 /// When the load of a source last changed clearly, in seconds.
 fn latest_change(topology: &Topology<'_>, all: &[Series]) -> Option<f64> {
     let changes = sources(topology, all).filter_map(|series| {
-        let (starts, demand): (Vec<f64>, Vec<f64>) = series
-            .intervals
-            .iter()
-            .filter_map(|i| Some((i.start, demand_in(i)?)))
-            .unzip();
+        let known = series.values(|i| Some((i.start, demand_in(i)?)));
+        let (starts, demand): (Vec<f64>, Vec<f64>) = known.into_iter().unzip();
         match newest_level(&demand) {
             0 => None,
             position => starts.get(position).copied(),
@@ -346,11 +343,7 @@ impl Job<'_> {
         if !self.settings.uses(Part::Trend) {
             return None;
         }
-        let points: Vec<(f64, f64)> = series
-            .intervals
-            .iter()
-            .filter_map(|i| Some((f64::midpoint(i.start, i.end), value(i)?)))
-            .collect();
+        let points = series.values(|i| Some((f64::midpoint(i.start, i.end), value(i)?)));
         let since = points.last()?.0 - RECENT;
         let recent = points.partition_point(|(at, _)| *at < since);
         let recent = points.get(recent..).unwrap_or_default();
@@ -485,7 +478,7 @@ impl Job<'_> {
 
     /// How much the capacities of the single intervals scatter.
     fn doubt_of_capacity(&self, series: &Series) -> Ratio {
-        let known: Vec<f64> = series.intervals.iter().filter_map(capacity_in).collect();
+        let known = series.values(capacity_in);
         relative_half_width(&known, self.confidence).unwrap_or(Ratio::ZERO)
     }
 

@@ -80,7 +80,7 @@ impl Job<'_> {
     /// 625/s; at 60 % backpressure it could be 1250/s, but 500 * 2 * 0.7 = 700/s is enough for one step.
     pub(super) fn demand(&self, position: usize, series: &Series) -> Demand {
         let means = self.means(position);
-        let known: Vec<f64> = series.intervals.iter().filter_map(demand_in).collect();
+        let known = series.values(demand_in);
         let trend = self.trend(series, demand_in);
         let seconds: f64 = series
             .intervals
@@ -180,12 +180,14 @@ impl Job<'_> {
             };
             Some(records / then.seconds)
         };
-        let arrived = |(at, interval): (usize, &Interval)| {
+        let mut at = 0..;
+        let arrived = |interval: &Interval| {
+            let at = at.next()?;
             let second = f64::midpoint(interval.start, interval.end);
             let expected = ratios.arriving(position, |from| read(from, second, at))?;
             Some(mean + interval.records_in? / interval.seconds - expected)
         };
-        let values: Vec<f64> = (0..).zip(&series.intervals).filter_map(arrived).collect();
+        let values = series.values(arrived);
         if values.len() < ENOUGH {
             return Ratio::ZERO;
         }

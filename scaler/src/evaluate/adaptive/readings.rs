@@ -8,8 +8,7 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use crate::{
-    estimate::Series,
-    sample::VertexReading,
+    estimate::{Series, SeriesBuilder},
     topology::{Topology, VertexId},
     window::Window,
 };
@@ -32,8 +31,8 @@ pub(super) fn of(topology: &Topology<'_>, window: &Window, stable: Timestamp) ->
         .map(|(at, vertex)| (&vertex.id, at))
         .collect();
     order.sort_unstable();
-    let mut readings: Vec<Vec<(f64, &VertexReading)>> = Vec::new();
-    readings.resize_with(vertices.len(), || Vec::with_capacity(window.len()));
+    let mut series: Vec<SeriesBuilder> = Vec::new();
+    series.resize_with(vertices.len(), || SeriesBuilder::new(window.len()));
     let mut partitions = vec![None; vertices.len()];
     let mut origin = None;
     for sample in window.samples() {
@@ -58,13 +57,13 @@ pub(super) fn of(topology: &Topology<'_>, window: &Window, stable: Timestamp) ->
             if let Some(slot) = partitions.get_mut(position) {
                 *slot = reading.partitions.or(*slot);
             }
-            if let (Some(second), Some(slot)) = (second, readings.get_mut(position)) {
-                slot.push((second, reading));
+            if let (Some(second), Some(slot)) = (second, series.get_mut(position)) {
+                slot.push(second, reading);
             }
         }
     }
     Readings {
-        series: readings.into_iter().map(Series::of).collect(),
+        series: series.into_iter().map(SeriesBuilder::finish).collect(),
         origin: origin.unwrap_or(stable),
         partitions,
     }
