@@ -6,6 +6,7 @@
 
 mod back;
 mod bounds;
+mod due;
 mod effect;
 mod limits;
 mod overload;
@@ -209,6 +210,7 @@ impl Context<'_> {
             vertices.iter_mut().for_each(stay);
             let history = History {
                 delayed,
+                due: BTreeMap::new(),
                 curves,
                 seasons,
                 ..self.history.clone()
@@ -229,6 +231,7 @@ impl Context<'_> {
         let reason = Reason::OutsideBand { up, down: fewer };
         let history = History {
             delayed,
+            due: self.remembered(&vertices),
             curves,
             seasons,
             ..self.history.clone()
@@ -347,6 +350,7 @@ impl Context<'_> {
         };
         let mut history = History {
             delayed: BTreeMap::new(),
+            due: BTreeMap::new(),
             ..verdict.history.clone()
         };
         let changing = verdict.vertices.iter().filter(|vertex| vertex.changes());

@@ -20,12 +20,25 @@ pub struct History {
     pub scalings: Vec<Scaling>,
     /// Scale-downs that wait, by vertex.
     pub delayed: BTreeMap<VertexId, Delayed>,
+    /// What was last recommended and has not been done, by vertex.
+    pub due: BTreeMap<VertexId, Due>,
     /// What was learned of capacities.
     pub curves: Curves,
     /// Rescales that were taken back, oldest first.
     pub failed: Vec<Failed>,
     /// What comes to sources hour by hour.
     pub seasons: Seasons,
+}
+
+/// A recommendation that has not been followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// The parallelism it was made at.
+    pub from: u32,
+    /// The parallelism that was recommended.
+    pub to: u32,
+    /// Whether the vertex was outside its band, rather than changed along with others.
+    pub outside_band: bool,
 }
 
 /// One rescale.
@@ -110,6 +123,7 @@ impl History {
     pub fn is_empty(&self) -> bool {
         self.scalings.is_empty()
             && self.delayed.is_empty()
+            && self.due.is_empty()
             && self.curves.is_empty()
             && self.failed.is_empty()
             && self.seasons.is_empty()

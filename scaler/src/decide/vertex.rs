@@ -1,6 +1,6 @@
 //! One vertex: what it should have, and why.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use jiff::SignedDuration;
 
@@ -128,8 +128,11 @@ impl Subject<'_> {
             let reason = cause.unwrap_or(VertexReason::Unknown(crate::reason::Missing::Capacity));
             return Some(self.filled(vertex, Outcome::stay(vertex, reason), need, None));
         };
-        let fitted = self.fitted(vertex, factor);
-        let place = self.place(&need, capacity);
+        let mut fitted = self.fitted(vertex, factor);
+        if let Some(range) = self.range(vertex, Some(need)) {
+            fitted = self.context.as_before(vertex, fitted, range);
+        }
+        let place = self.place(vertex, &need, capacity);
         let outcome = self.outcome(vertex, (&need, capacity, place), fitted, delayed);
         Some(self.filled(vertex, outcome, Some(need), Some(fitted)))
     }
@@ -173,8 +176,9 @@ impl Subject<'_> {
     }
 
     /// Where the capacity lies, given how far the figures may be off. With profile `apache` they are
-    /// taken at their word. Bursts are no doubt in that a vertex is slow which others wait for.
-    fn place(&self, need: &Need, capacity: Capacity) -> Place {
+    /// taken at their word. Bursts are no doubt in that a vertex is slow which others wait for, and one that is full while a
+    /// queue grows is slow beyond doubt.
+    fn place(&self, vertex: &Vertex, need: &Need, capacity: Capacity) -> Place {
         let doubted = |capacity: Capacity, doubt: f64| match capacity {
             Capacity::Limited(rate) => {
                 Rate::new(rate.get() * doubt).map_or(capacity, Capacity::Limited)
@@ -184,14 +188,17 @@ impl Subject<'_> {
         let Evaluated { doubt, .. } = *self.evaluated;
         let down = 1.0 + doubt.together(self.evaluated.bursts).get();
         let up = 1.0 + doubt.together(self.evaluated.bursts_up).get();
+        let before = self.context.outside_before(vertex);
         if capacity < need.scale_up {
-            if doubted(capacity, up) < need.scale_up {
+            let certain = self.evaluated.falls_behind || before == Some(Ordering::Greater);
+            if certain || doubted(capacity, up) < need.scale_up {
                 Place::Below
             } else {
                 Place::Unclear
             }
         } else if capacity > need.scale_down {
-            if doubted(capacity, 1.0 / down) > need.scale_down {
+            let certain = before == Some(Ordering::Less);
+            if certain || doubted(capacity, 1.0 / down) > need.scale_down {
                 Place::Above
             } else {
                 Place::Unclear

@@ -127,6 +127,17 @@ impl Series {
         growth.per_second()
     }
 
+    /// What waits over what waited at the beginning, by the second at which it was read; as long as all of it is known.
+    pub fn queue(&self) -> Vec<(f64, f64)> {
+        let start = self.intervals.first().map(|first| (first.start, 0.0));
+        let mut waits = 0.0;
+        let grown = self.intervals.iter().map_while(|interval| {
+            waits += interval.pending_growth?;
+            Some((interval.end, waits))
+        });
+        start.into_iter().chain(grown).collect()
+    }
+
     /// All means, in one walk.
     pub fn means(&self) -> Means {
         means(&self.intervals)

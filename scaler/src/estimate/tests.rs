@@ -47,6 +47,19 @@ fn the_tasks_clock_counts_not_the_samples() {
 }
 
 #[test]
+fn a_queue_rises_where_its_slope_is_beyond_doubt() {
+    // The example of the documentation, and the same queue in another order.
+    let rising = [(0.0, 0.0), (10.0, 30.0), (20.0, 110.0), (30.0, 120.0)];
+    assert!(rises(&rising, 0.9) && !rises(&rising, 0.99));
+    let unsteady = [(0.0, 30.0), (10.0, 120.0), (20.0, 0.0), (30.0, 110.0)];
+    assert!(!rises(&unsteady, 0.9));
+    let falling = [(0.0, 90.0), (10.0, 60.0), (20.0, 30.0), (30.0, 0.0)];
+    assert!(!rises(&falling, 0.9));
+    let few = [(0.0, 0.0), (10.0, 10.0), (20.0, 20.0)];
+    assert!(!rises(&few, 0.9));
+}
+
+#[test]
 fn a_clock_of_tasks_that_cannot_be_right_is_not_used() {
     let series = series(&[
         (0, counters(0.0, 0.0, 0.0, 0.0)),

@@ -31,7 +31,7 @@ use crate::{
     window::Window,
 };
 use ahead::expected;
-use demand::{Demand, demand_in, flow_of};
+use demand::{Demand, Waits, demand_in, flow_of};
 use readings::Readings;
 
 /// Fewest intervals a decision rests on.
@@ -122,7 +122,7 @@ pub fn evaluate(
         series: &all,
         curves: &history.curves,
         expected: expected(settings, topology, history, now),
-        confidence: evidence.confidence(),
+        evidence,
     };
     (job.evaluated(&partitions), evidence)
 }
@@ -209,7 +209,7 @@ struct Job<'a> {
     curves: &'a Curves,
     /// What earlier days say of each source.
     expected: Vec<Option<Rate>>,
-    confidence: f64,
+    evidence: Evidence,
 }
 
 impl Job<'_> {
@@ -255,7 +255,8 @@ impl Job<'_> {
         let bursts = ratios.largest_upstream(&bursts);
         let doubts = ratios.largest_upstream(&doubts);
         let unknown = ratios.any_upstream(&flag(|demand| demand.held_back));
-        let draining = ratios.any_upstream(&flag(|demand| demand.draining));
+        let draining = ratios.any_upstream(&flag(|demand| demand.waits == Waits::Shrinks));
+        let growing = ratios.any_upstream(&flag(|demand| demand.waits == Waits::Grows));
         let backlog = flag(|demand| demand.backlogged).contains(&true);
         let vertices = self
             .series
@@ -291,6 +292,9 @@ impl Job<'_> {
                     hot: self.hot(position, series),
                     demand_unknown: is(&unknown),
                     draining: is(&draining),
+                    falls_behind: is(&growing)
+                        && self.evidence == Evidence::Full
+                        && self.full(&means, series.skew, full_at),
                     missing: self.missing(position, get(&targets), capacity),
                     partitions: partitions.get(position).copied().flatten(),
                 }
@@ -347,7 +351,8 @@ impl Job<'_> {
         let since = points.last()?.0 - RECENT;
         let recent = points.partition_point(|(at, _)| *at < since);
         let recent = points.get(recent..).unwrap_or_default();
-        trend(recent, self.confidence).or_else(|| trend(&points, self.confidence))
+        trend(recent, self.evidence.confidence())
+            .or_else(|| trend(&points, self.evidence.confidence()))
     }
 
     /// Whether a vertex that is hardly ever idle does more and more in its busy time.
@@ -370,6 +375,12 @@ impl Job<'_> {
             BusyTime::Max | BusyTime::Min => skew,
         };
         Ratio::new((mean.get() * skew).min(1.0))
+    }
+
+    /// Whether the vertex does all it can.
+    fn full(&self, means: &Means, skew: f64, full_at: Option<Ratio>) -> bool {
+        let busy = self.busy(means, skew).map(Ratio::get);
+        busy.is_some_and(|busy| busy >= FULLY_BUSY * full_at.map_or(1.0, Ratio::get))
     }
 
     /// Rate over busy share: at 500/s and 40 % busy, 1250/s. A vertex that reads nothing, and does hardly
@@ -479,7 +490,7 @@ impl Job<'_> {
     /// How much the capacities of the single intervals scatter.
     fn doubt_of_capacity(&self, series: &Series) -> Ratio {
         let known = series.values(capacity_in);
-        relative_half_width(&known, self.confidence).unwrap_or(Ratio::ZERO)
+        relative_half_width(&known, self.evidence.confidence()).unwrap_or(Ratio::ZERO)
     }
 
     fn missing(

@@ -15,6 +15,10 @@ use crate::{
 
 /// One vertex, evaluated.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent observations, not one state"
+)]
 pub struct Evaluated {
     /// What comes in if nothing upstream holds back, in records/s.
     pub target_rate: Option<Rate>,
@@ -50,6 +54,8 @@ pub struct Evaluated {
     pub demand_unknown: bool,
     /// Whether what waits upstream is being worked off at this moment.
     pub draining: bool,
+    /// Whether it was full over the whole window while what waits upstream grew: then only how much it lacks can be in doubt.
+    pub falls_behind: bool,
     /// What could not be known, if something was.
     pub missing: Option<Missing>,
     /// Sources: partitions of what they read.
@@ -76,6 +82,7 @@ impl Evaluated {
             hot: Ratio::ZERO,
             demand_unknown: false,
             draining: false,
+            falls_behind: false,
             missing: Some(missing),
             partitions: None,
         }

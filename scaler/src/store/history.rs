@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Ignored, Restored};
 use crate::{
     curve::{Curve, Point},
-    history::{Change, Delayed, Failed, Flow, History, Outcome, Recommendation, Scaling, Watch},
+    history::{
+        Change, Delayed, Due, Failed, Flow, History, Outcome, Recommendation, Scaling, Watch,
+    },
     season::Season,
     topology::VertexId,
     units::{Rate, Ratio},
@@ -29,6 +31,8 @@ struct StoredHistory {
     scalings: Vec<StoredScaling>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     delayed: BTreeMap<String, Vec<StoredRecommendation>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    due: BTreeMap<String, (u32, u32, bool)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     curves: BTreeMap<String, StoredCurve>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -132,6 +136,11 @@ pub fn history_to_json(history: &History) -> String {
                 )
             })
             .collect(),
+        due: history
+            .due
+            .iter()
+            .map(|(id, due)| (id.to_string(), (due.from, due.to, due.outside_band)))
+            .collect(),
         curves: history
             .curves
             .iter()
@@ -174,6 +183,20 @@ pub fn history_from_json(text: &str) -> Restored<History> {
                 let list = list.iter().map(restore_recommendation).collect();
                 restored.value.delayed.insert(id, Delayed(list));
             }
+            Err(reason) => restored.ignored.push(reason),
+        }
+    }
+    for (id, (from, to, outside_band)) in stored.due {
+        let due = Due {
+            from,
+            to,
+            outside_band,
+        };
+        match vertex(&id) {
+            Ok(id) if to > 0 => drop(restored.value.due.insert(id, due)),
+            Ok(id) => restored.ignored.push(Ignored(format!(
+                "what was recommended for vertex {id} is parallelism 0"
+            ))),
             Err(reason) => restored.ignored.push(reason),
         }
     }
@@ -448,6 +471,14 @@ mod tests {
                 watched,
             ],
             delayed: BTreeMap::from([(VertexId::new("a").unwrap(), delayed)]),
+            due: BTreeMap::from([(
+                VertexId::new("a").unwrap(),
+                Due {
+                    from: 2,
+                    to: 3,
+                    outside_band: true,
+                },
+            )]),
             curves: BTreeMap::from([(VertexId::new("a").unwrap(), curve())]),
             failed: vec![Failed {
                 at: at(4),

@@ -11,6 +11,7 @@ mod support;
 
 mod backtest;
 mod beside;
+mod doubt;
 mod forecast;
 mod guards;
 mod memory;

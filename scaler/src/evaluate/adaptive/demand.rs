@@ -5,6 +5,7 @@
 
 use super::{Evidence, Interval, Job, Means, OCCUPIED, Series, flow, relative_half_width};
 use crate::{
+    estimate::rises,
     history::Flow,
     units::{Rate, Ratio, Records},
 };
@@ -45,6 +46,17 @@ pub(super) fn demand_in(interval: &Interval) -> Option<f64> {
     Some(((taken_in(interval)? + grown) / interval.seconds).max(0.0))
 }
 
+/// What becomes of the records that wait for a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// Neither, or nobody knows.
+    Steady,
+    /// They are being worked off.
+    Shrinks,
+    /// They clearly become more.
+    Grows,
+}
+
 /// What a source is asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Demand {
@@ -55,7 +67,7 @@ pub(super) struct Demand {
     pub catch_up: Rate,
     pub doubt: Ratio,
     pub held_back: bool,
-    pub draining: bool,
+    pub waits: Waits,
     pub backlogged: bool,
 }
 
@@ -68,7 +80,7 @@ impl Demand {
         catch_up: Rate::ZERO,
         doubt: Ratio::ZERO,
         held_back: false,
-        draining: false,
+        waits: Waits::Steady,
         backlogged: false,
     };
 }
@@ -124,6 +136,15 @@ impl Job<'_> {
                 .pending_slope()
                 .is_some_and(|slope| slope < -0.01 * rate.get())
         };
+        let shrinks =
+            rate.is_some_and(|r| falls(r) && waits(r).is_some_and(|s| s > DRAINING_SECONDS));
+        let queue = if shrinks {
+            Waits::Shrinks
+        } else if lag.is_some() && rises(&series.queue(), self.evidence.confidence()) {
+            Waits::Grows
+        } else {
+            Waits::Steady
+        };
         Demand {
             rate,
             mean,
@@ -133,11 +154,10 @@ impl Job<'_> {
             catch_up: self.catch_up(lag),
             doubt: trend
                 .map(|trend| trend.doubt)
-                .or_else(|| relative_half_width(&known, self.confidence))
+                .or_else(|| relative_half_width(&known, self.evidence.confidence()))
                 .unwrap_or(Ratio::ZERO),
             held_back,
-            draining: rate
-                .is_some_and(|r| falls(r) && waits(r).is_some_and(|s| s > DRAINING_SECONDS)),
+            waits: queue,
             backlogged: rate
                 .and_then(waits)
                 .is_some_and(|s| s > self.settings.backlog_lag_threshold.as_secs_f64()),
