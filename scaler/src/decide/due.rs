@@ -33,12 +33,12 @@ impl Context<'_> {
         &self,
         vertex: &Vertex,
         fitted: Fitted,
-        (lower, upper): (u32, u32),
+        range: impl Fn() -> Option<(u32, u32)>,
     ) -> Fitted {
-        let due = self.due(vertex).map(|due| due.to);
-        let parallelism = due.filter(|to| (lower..=upper).contains(to));
+        let right = |to: &u32| range().is_some_and(|(lower, upper)| (lower..=upper).contains(to));
+        let due = self.due(vertex).map(|due| due.to).filter(right);
         Fitted {
-            parallelism: parallelism.unwrap_or(fitted.parallelism),
+            parallelism: due.unwrap_or(fitted.parallelism),
             ..fitted
         }
     }

@@ -128,10 +128,10 @@ impl Subject<'_> {
             let reason = cause.unwrap_or(VertexReason::Unknown(crate::reason::Missing::Capacity));
             return Some(self.filled(vertex, Outcome::stay(vertex, reason), need, None));
         };
-        let mut fitted = self.fitted(vertex, factor);
-        if let Some(range) = self.range(vertex, Some(need)) {
-            fitted = self.context.as_before(vertex, fitted, range);
-        }
+        let range = || self.range(vertex, Some(need));
+        let fitted = self
+            .context
+            .as_before(vertex, self.fitted(vertex, factor), range);
         let place = self.place(vertex, &need, capacity);
         let outcome = self.outcome(vertex, (&need, capacity, place), fitted, delayed);
         Some(self.filled(vertex, outcome, Some(need), Some(fitted)))
