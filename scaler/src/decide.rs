@@ -39,6 +39,9 @@ use crate::{
 /// When to ask again, if nothing says when it is worth it.
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
+/// As much comes as before if it is more than this share.
+const AS_MUCH: f64 = 0.9;
+
 /// What a decision is made from.
 pub(crate) struct Context<'a> {
     settings: &'a Settings,
@@ -200,7 +203,8 @@ impl Context<'_> {
         let in_vain = up == 0
             && shares
             && self.settings.uses(Part::Slots)
-            && self.hosts(&vertices, |v| v.target) >= self.hosts(&vertices, |v| v.current);
+            && self.hosts(&vertices, |v| self.for_its_own_sake(v))
+                >= self.hosts(&vertices, |v| v.current);
         if up + fewer == 0 || in_vain {
             let reason = if up + fewer == 0 {
                 why_not(&vertices)
@@ -249,8 +253,22 @@ impl Context<'_> {
         verdict
     }
 
+    /// What the vertex would have if only it were looked at. One that is inside its band, and is asked for as much as when it was
+    /// scaled up, keeps what it has: a lower number is another opinion on the same load, and no saving to begin a rescale for.
+    fn for_its_own_sake(&self, vertex: &VertexVerdict) -> u32 {
+        let last = self.history.of(&vertex.id).next_back();
+        let up = last.filter(|(_, change)| change.to > change.from && change.to == vertex.current);
+        let comes = up.and_then(|(_, change)| vertex.target_rate?.over(change.target_rate?));
+        let as_much = comes.is_some_and(|share| share.get() > AS_MUCH);
+        if as_much && !vertex.outside_band {
+            vertex.current
+        } else {
+            vertex.target
+        }
+    }
+
     /// What vertices that share slots run in: TaskManagers, or slots if nothing is known of those.
-    fn hosts(&self, vertices: &[VertexVerdict], of: fn(&VertexVerdict) -> u32) -> Option<u32> {
+    fn hosts(&self, vertices: &[VertexVerdict], of: impl Fn(&VertexVerdict) -> u32) -> Option<u32> {
         let hosts = self.situation.task_managers.as_ref();
         let slots = hosts.map_or(1, |hosts| hosts.slots.max(1));
         Some(vertices.iter().map(of).max()?.div_ceil(slots))

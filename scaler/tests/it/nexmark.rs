@@ -78,7 +78,7 @@ fn run((_, rate, measured): Query, parallelism: u32) -> Run {
 }
 
 #[test]
-fn of_36_starts_all_but_one_converge_in_at_most_two_rescales() {
+fn all_36_starts_converge_in_at_most_two_rescales() {
     let mut missed = Vec::new();
     for query in QUERIES {
         for parallelism in [8, 12, 16, 20, 24, 28] {
@@ -95,6 +95,6 @@ fn of_36_starts_all_but_one_converge_in_at_most_two_rescales() {
         }
     }
     // What Q1 does at 18 makes it expect less of more than there is: it goes to 28, which is inside its band. Later the source,
-    // which has twice what it needs, is scaled down, and Q1 goes to 22 along with it. To leave it at 28 would be two.
-    assert_eq!(missed, ["Q1 from 8: 3, carries true"]);
+    // which has twice what it needs, would be scaled down, and Q1 to 22 along with it. As much comes as when it got 28, so it stays.
+    assert_eq!(missed, Vec::<String>::new());
 }
