@@ -5,6 +5,7 @@
 use flink_crds::{FlinkJobState, JobState, UpgradeMode};
 
 use super::deploy;
+use super::suspend::UNKNOWN_CHECKPOINT;
 use crate::domain::draft::Draft;
 use crate::domain::recorded::{LAST_STATE_PATH, Recorded};
 use crate::domain::{Component, Desired, Observed, Reason, Sighting, Step, Waiting};
@@ -71,7 +72,12 @@ fn restart_failed(
             return true;
         }
         if draft.restore_path().as_deref() == Some(LAST_STATE_PATH) {
-            return false;
+            draft.fail(Component::Job, Reason::RestoreFailed, UNKNOWN_CHECKPOINT);
+            draft.wait(
+                Waiting::Person(UNKNOWN_CHECKPOINT.to_owned()),
+                desired.settings.reconcile_interval,
+            );
+            return true;
         }
     }
     draft.tell(

@@ -35,7 +35,7 @@ pub enum Stop {
     Discard,
 }
 
-const UNKNOWN_CHECKPOINT: &str = "Job is in terminal state but last checkpoint is unknown, \
+pub(super) const UNKNOWN_CHECKPOINT: &str = "Job is in terminal state but last checkpoint is unknown, \
      possibly due to a failed restore from it. Manual restore required.";
 const NOT_ADDRESSABLE: &str =
     "Latest checkpoint not externally addressable, Manual restore required.";

@@ -10,6 +10,7 @@ use flink_crds::{
 };
 
 use crate::domain::draft::Draft;
+use crate::domain::recorded::LAST_STATE_PATH;
 use crate::domain::{Component, Desired, Job, Observed, PodFailure, Reason, Sighting};
 
 /// Volumes and nodes usually turn up in this time; before it, their lack is no error.
@@ -32,7 +33,7 @@ pub fn fold(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     let expected = at_rest && !suspended && !desired.identity.deleting;
     job_manager(draft, observed, expected);
     if recorded.job().is_some() && !suspended {
-        job(draft, observed, at_rest);
+        job(draft, desired, observed, at_rest);
         ended(draft, observed);
     }
     cluster_info(draft, desired, observed);
@@ -106,16 +107,37 @@ fn failure(observed: &Observed) -> Option<(String, String)> {
     (!healing).then(|| (reason.clone(), message.clone()))
 }
 
-fn job(draft: &mut Draft, observed: &Observed, at_rest: bool) {
+fn job(draft: &mut Draft, desired: &Desired, observed: &Observed, at_rest: bool) {
     let Some(id) = draft.job_id() else { return };
     match observed.job(&id) {
         Sighting::Seen(seen) => {
             let seen = seen.clone();
+            let failed = seen.state == FlinkJobState::Failed;
+            if failed && desired.settings.ha_deployed && came_back(draft, &seen) {
+                // It began with what Flink's metadata said, which went as it failed.
+                draft.job().upgrade_savepoint_path = Some(LAST_STATE_PATH.to_owned());
+            }
             job_seen(draft, observed, &seen);
         }
         Sighting::Absent => job_missing(draft, observed, &id, at_rest),
         Sighting::Unknown(_) => {}
     }
+}
+
+/// Whether a job that ran before was begun anew by a JobManager that came back by itself.
+fn came_back(draft: &Draft, seen: &Job) -> bool {
+    let status = &draft.status;
+    let began = status
+        .job_status
+        .as_ref()
+        .and_then(|job| job.start_time.as_deref()?.parse::<i64>().ok());
+    let deployed = status
+        .reconciliation_status
+        .as_ref()
+        .and_then(|reconciliation| reconciliation.reconciliation_timestamp);
+    // A start before the last deployment is that of an earlier job, unless this one was seen to run.
+    let ran = draft.job_state() == Some(FlinkJobState::Running);
+    began.is_some_and(|began| began != seen.start_ms && (ran || Some(began) >= deployed))
 }
 
 fn job_seen(draft: &mut Draft, observed: &Observed, seen: &Job) {

@@ -356,6 +356,7 @@ impl Stage {
             }
             if let (Step::ForgetScaler, Sighting::Seen(view)) = (step, &mut self.observed.scaler) {
                 view.history = History::default();
+                view.decisions = DecisionLog::default();
             }
         }
         for step in &plan.steps {
