@@ -70,13 +70,12 @@ impl Decision {
 
     /// Whether it asks for what `other` does, for the same reason: rates and times may differ.
     fn repeats(&self, other: &Self) -> bool {
-        let change = |change: &DecidedChange| (change.vertex.clone(), change.from, change.to);
+        let same = |ours: &DecidedChange, theirs: &DecidedChange| {
+            (&ours.vertex, ours.from, ours.to) == (&theirs.vertex, theirs.from, theirs.to)
+        };
         self.word == other.word
-            && self
-                .changes
-                .iter()
-                .map(change)
-                .eq(other.changes.iter().map(change))
+            && self.changes.len() == other.changes.len()
+            && (self.changes.iter().zip(&other.changes)).all(|(ours, theirs)| same(ours, theirs))
     }
 }
 

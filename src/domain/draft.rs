@@ -96,6 +96,17 @@ impl Draft {
         !self.steps.is_empty()
     }
 
+    /// Something is wrong that a person has to mend: say so, and look again after this time.
+    pub fn wait_for_a_person(
+        &mut self,
+        (component, reason): (Component, Reason),
+        text: &str,
+        again: Duration,
+    ) {
+        self.fail(component, reason, text);
+        self.wait(Waiting::Person(text.to_owned()), again);
+    }
+
     /// Nothing more happens now, because of this.
     pub fn wait(&mut self, waiting: Waiting, look_again: Duration) {
         self.waiting.push(waiting);

@@ -59,8 +59,8 @@ fn deploying(
                  FlinkDeployment, or delete the Deployment with: kubectl -n {1} delete deployment {0}",
                 desired.identity.name, desired.identity.namespace
             );
-            draft.fail(Component::JobManagerDeployment, Reason::Error, &text);
-            draft.wait(Waiting::Person(text), desired.settings.reconcile_interval);
+            let failure = (Component::JobManagerDeployment, Reason::Error);
+            draft.wait_for_a_person(failure, &text, desired.settings.reconcile_interval);
         }
         Sighting::Seen(jm) => {
             if !jm.deleting {
@@ -112,11 +112,9 @@ fn clear_ground(
             let text = "HA metadata is not available to restore from last state. It is possible \
                  that the job has finished or terminally failed, or the configmaps have been \
                  deleted. Manual restore required.";
-            draft.fail(Component::JobManagerDeployment, Reason::RestoreFailed, text);
-            return draft.wait(
-                Waiting::Person(text.to_owned()),
-                desired.settings.reconcile_interval,
-            );
+            let failure = (Component::JobManagerDeployment, Reason::RestoreFailed);
+            let again = desired.settings.reconcile_interval;
+            return draft.wait_for_a_person(failure, text, again);
         }
         _ => {}
     }

@@ -72,11 +72,9 @@ fn restart_failed(
             return true;
         }
         if draft.restore_path().as_deref() == Some(LAST_STATE_PATH) {
-            draft.fail(Component::Job, Reason::RestoreFailed, UNKNOWN_CHECKPOINT);
-            draft.wait(
-                Waiting::Person(UNKNOWN_CHECKPOINT.to_owned()),
-                desired.settings.reconcile_interval,
-            );
+            let failure = (Component::Job, Reason::RestoreFailed);
+            let again = desired.settings.reconcile_interval;
+            draft.wait_for_a_person(failure, UNKNOWN_CHECKPOINT, again);
             return true;
         }
     }
@@ -127,11 +125,8 @@ fn recover_lost(
                  not known and the job cannot be started again with its state. Manual restore \
                  required."
             };
-            draft.fail(Component::JobManagerDeployment, Reason::RestoreFailed, text);
-            draft.wait(
-                Waiting::Person(text.to_owned()),
-                desired.settings.reconcile_interval,
-            );
+            let failure = (Component::JobManagerDeployment, Reason::RestoreFailed);
+            draft.wait_for_a_person(failure, text, desired.settings.reconcile_interval);
             return true;
         }
     };

@@ -9,7 +9,7 @@ use super::{AT_ONCE, deploy, pending, recover};
 use crate::domain::change::{Change, SpecChange};
 use crate::domain::draft::Draft;
 use crate::domain::recorded::{LAST_STATE_PATH, Recorded};
-use crate::domain::{Component, Desired, Observed, Reason, Waiting};
+use crate::domain::{Component, Desired, Observed, Reason};
 
 /// The spec changed while at rest.
 pub fn begin(
@@ -97,11 +97,8 @@ fn stop_with(
             return false;
         }
         Suspension::Refuse(reason, text) => {
-            draft.fail(Component::JobManagerDeployment, reason, text);
-            draft.wait(
-                Waiting::Person(text.to_owned()),
-                desired.settings.reconcile_interval,
-            );
+            let failure = (Component::JobManagerDeployment, reason);
+            draft.wait_for_a_person(failure, text, desired.settings.reconcile_interval);
             return false;
         }
     };
