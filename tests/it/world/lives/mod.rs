@@ -1,8 +1,8 @@
 //! Many short lives, each with deeds, faults and deaths of its own, chosen by a seed.
 //!
-//! `LIVES=100000` plays that many, `SEED=7` one or `LIVES` from there, `LIFE='{...}'` the one that is written there. A life in which
-//! something happens that never should is made simpler while it still does, and printed so that it can be
-//! played again. What must hold is in [`witness`] and at the end of [`play`].
+//! `LIVES=100000` plays that many, `SEED=7` one or `LIVES` from there, `LIFE='{...}'` the one that is written there, and `FAILURES=20`
+//! goes on until so many have failed. A life in which something happens that never should is made simpler while it still
+//! does, and printed so that it can be played again. What must hold is in [`witness`] and at the end of [`play`].
 
 mod life;
 mod play;
@@ -71,8 +71,12 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Play lives of these seeds on all cores until one fails; the failure of the lowest seed.
-fn first_failure(seeds: std::ops::Range<u64>, sabotage: Option<Sabotage>) -> Option<Life> {
+/// Play lives of these seeds on all cores until so many have failed; the failure of the lowest seed.
+fn first_failure(
+    seeds: std::ops::Range<u64>,
+    enough: usize,
+    sabotage: Option<Sabotage>,
+) -> Option<Life> {
     let next = AtomicU64::new(seeds.start);
     let progress = Progress::of(seeds.clone());
     let failed: Mutex<Vec<u64>> = Mutex::default();
@@ -82,11 +86,14 @@ fn first_failure(seeds: std::ops::Range<u64>, sabotage: Option<Sabotage>) -> Opt
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= seeds.end || !failed.lock().unwrap().is_empty() {
+                    if seed >= seeds.end || failed.lock().unwrap().len() >= enough {
                         return;
                     }
                     progress.at(seed);
-                    if outcome(&Life::of(seed), sabotage).is_err() {
+                    if let Err(why) = outcome(&Life::of(seed), sabotage) {
+                        if enough > 1 {
+                            say(&format!("seed {seed}: {why}"));
+                        }
                         failed.lock().unwrap().push(seed);
                     }
                 }
@@ -138,7 +145,8 @@ fn nothing_forbidden_happens_in_any_life() {
         Some(seed) => seed..seed + number("LIVES").unwrap_or(1),
         None => 1..number("LIVES").unwrap_or(LIVES) + 1,
     };
-    if let Some(life) = first_failure(seeds, None) {
+    let enough = number("FAILURES").map_or(1, |enough| enough as usize);
+    if let Some(life) = first_failure(seeds, enough, None) {
         panic!("{}", told(&life));
     }
 }
@@ -156,7 +164,7 @@ fn a_life_is_the_same_by_its_seed_and_as_text() {
 /// An operator broken on purpose is found, and its life shrinks to the deeds that matter.
 fn is_found(sabotage: Sabotage, deeds: usize) {
     let broken = |life: &Life| outcome(life, Some(sabotage)).err();
-    let life = first_failure(1..LIVES + 1, Some(sabotage)).expect("a broken operator fails");
+    let life = first_failure(1..LIVES + 1, 1, Some(sabotage)).expect("a broken operator fails");
     let why = broken(&life).expect("a life fails twice");
     let (short, why) = shrink::shrunk(&life, why, broken);
     assert!(short.steps.len() <= deeds, "{why}: {short:#?}");
