@@ -167,7 +167,7 @@ impl Job {
 
     /// React to the number of slots it may use.
     pub(super) fn offer_slots(&mut self, slots: u32, now: Timestamp) {
-        if self.state.is_globally_terminal() || self.state == FlinkJobState::Cancelling {
+        if self.is_ending() {
             return;
         }
         if self.config.adaptive() {
@@ -220,9 +220,16 @@ impl Job {
         self.next = Some((now + self.timings.restart, Next::Restart));
     }
 
+    /// Nothing begins it anew any more: it has ended, is being cancelled, or all its tasks are done.
+    fn is_ending(&self) -> bool {
+        self.state.is_globally_terminal()
+            || self.state == FlinkJobState::Cancelling
+            || matches!(self.next, Some((_, Next::End(FlinkJobState::Finished))))
+    }
+
     /// A task throws.
     pub(super) fn fail(&mut self, message: &str, for_good: bool, now: Timestamp) {
-        if self.state.is_globally_terminal() || self.state == FlinkJobState::Cancelling {
+        if self.is_ending() {
             return;
         }
         let thrown = Thrown::new("java.lang.RuntimeException", message);
@@ -263,7 +270,7 @@ impl Job {
         self.next = Some((now + self.timings.end, Next::End(FlinkJobState::Canceled)));
     }
 
-    /// Its savepoint is written; the tasks finish.
+    /// Its savepoint is written and its tasks are done.
     pub(super) fn finish(&mut self, now: Timestamp) {
         self.checkpoints.pause(now);
         self.next = Some((now + self.timings.end, Next::End(FlinkJobState::Finished)));
