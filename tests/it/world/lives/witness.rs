@@ -6,6 +6,7 @@ use flink_crds::{FlinkStateSnapshot, SnapshotState};
 use flink_operator::domain::snapshot::SnapshotView;
 use flink_sim::World;
 use flink_sim::flink::{ClusterKey, Happening};
+use kube::ResourceExt;
 use serde_json::Value;
 
 use super::queue::Queue;
@@ -40,10 +41,10 @@ pub struct Witness {
     failed: bool,
     /// Jobs that were asked to stop with a savepoint.
     stopping: BTreeSet<String>,
-    /// Attempts at each snapshot ever seen.
-    attempts: BTreeMap<String, usize>,
-    /// Savepoints asked of Flink that stop no job.
-    asked: usize,
+    /// Attempts at each snapshot ever seen, by its name and uid.
+    attempts: BTreeMap<(String, String), usize>,
+    /// Savepoints asked of Flink that stop no job, by trigger id: a JobManager that died has forgotten it, and is asked again.
+    asked: BTreeSet<String>,
 }
 
 impl Witness {
@@ -62,7 +63,7 @@ impl Witness {
             failed: false,
             stopping: BTreeSet::new(),
             attempts: BTreeMap::new(),
-            asked: 0,
+            asked: BTreeSet::new(),
         }
     }
 
@@ -132,8 +133,6 @@ impl Witness {
                     self.failed = false;
                 }
                 Happening::JobEnded { state, .. } => {
-                    // Flink keeps no metadata of a job that ended.
-                    self.found_again = 0;
                     self.failed = *state == "FAILED";
                     self.failed_unseen = self.failed && is_going(world);
                 }
@@ -141,7 +140,13 @@ impl Witness {
                     self.ending = false;
                     self.saved = self.found_again;
                 }
-                Happening::SavepointTriggered { stop: false, .. } => self.asked += 1,
+                Happening::SavepointTriggered {
+                    trigger,
+                    stop: false,
+                    ..
+                } => {
+                    self.asked.insert(trigger.clone());
+                }
                 Happening::SavepointTriggered { job, .. } => {
                     self.stopping.insert(job.clone());
                 }
@@ -166,13 +171,14 @@ impl Witness {
         for (name, snapshot) in &queue.snapshots {
             let failures = snapshot.status.as_ref().and_then(|status| status.failures);
             let attempts = 1 + usize::try_from(failures.unwrap_or_default()).unwrap_or_default();
-            self.attempts.insert(name.clone(), attempts);
+            let uid = snapshot.uid().unwrap_or_default();
+            self.attempts.insert((name.clone(), uid), attempts);
         }
-        let names = |part: &'static str| {
-            let all = self.attempts.keys();
-            all.filter(move |name| name.contains(part))
-        };
-        let manual = names("-savepoint-manual-").count();
+        let names: BTreeSet<&String> = self.attempts.keys().map(|(name, _)| name).collect();
+        let manual = names
+            .iter()
+            .filter(|name| name.contains("-savepoint-manual-"));
+        let manual = manual.count();
         if manual > self.nonces {
             return Err(format!("{manual} savepoints for {} nonces", self.nonces));
         }
@@ -197,10 +203,11 @@ impl Witness {
     /// After everything has come to rest.
     pub fn end(&self, queue: &Queue, world: &World, legacy: bool) -> Result<(), String> {
         let attempts: usize = self.attempts.values().sum();
-        if !legacy && self.asked > attempts {
+        if !legacy && self.asked.len() > attempts {
             return Err(format!(
                 "Flink was asked for {} savepoints in {attempts} attempts: {:?}",
-                self.asked, self.attempts
+                self.asked.len(),
+                self.attempts
             ));
         }
         let mut flink = world.flink();
