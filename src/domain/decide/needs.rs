@@ -11,6 +11,7 @@ use flink_crds::{
 use super::super::change::{SpecChange, change_of};
 use super::super::recorded::last_reconciled;
 use super::super::{Desired, Need, Needs};
+use super::pending::counts_on_metadata;
 use super::{recorded_trigger, scaler};
 
 /// The optional reads that [`decide`](super::decide) needs for this status.
@@ -37,7 +38,7 @@ pub fn needs(desired: &Desired, status: &FlinkDeploymentStatus) -> Needs {
         ReconciliationState::Deployed | ReconciliationState::RolledBack
     );
 
-    if !suspended || desired.identity.deleting {
+    if !suspended || desired.identity.deleting || counts_on_metadata(status, &recorded) {
         needs.insert(Need::Rest);
         needs.insert(Need::CheckpointsWhenTerminal);
         if desired.exceptions.limit > 0 {

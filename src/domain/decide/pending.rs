@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use flink_crds::{FlinkJobState, PendingKind, PendingOperation, ReconciliationState, UpgradeMode};
+use flink_crds::{
+    FlinkDeploymentStatus, FlinkJobState, PendingKind, PendingOperation, ReconciliationState,
+    UpgradeMode,
+};
 
 use super::{AT_ONCE, deploy, rescale, snapshots, upgrade};
 use crate::domain::draft::Draft;
@@ -326,7 +329,6 @@ fn cancelling(
     }
 }
 
-/// The cluster is being deleted; high-availability metadata goes with it unless it is needed.
 /// A JobManager that was deleted because it had never started did start before it was gone, and a checkpoint was
 /// completed: that is what the job goes on from.
 fn saved_meanwhile(recorded: &Recorded, desired: &Desired, observed: &Observed) -> bool {
@@ -341,7 +343,11 @@ fn saved_meanwhile(recorded: &Recorded, desired: &Desired, observed: &Observed) 
         && observed.has_checkpoint()
 }
 
+/// The cluster is being deleted; high-availability metadata goes with it unless it is needed.
 fn deleting(draft: &mut Draft, desired: &Desired, observed: &Observed) {
+    if let Some(why) = ended_meanwhile(draft, observed) {
+        return sight(draft, desired, &why);
+    }
     if !cluster_deleted(draft, desired, observed) {
         return;
     }
@@ -359,6 +365,41 @@ fn deleting(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     draft.status.job_manager_deployment_status =
         Some(flink_crds::JobManagerDeploymentStatus::Missing);
     draft.look_again_in(AT_ONCE);
+}
+
+/// Whether the JobManager is being deleted, and Flink's metadata are counted on to name the last checkpoint.
+pub fn counts_on_metadata(status: &FlinkDeploymentStatus, recorded: &Recorded) -> bool {
+    let pending = status.pending.as_ref();
+    pending.and_then(|pending| pending.kind) == Some(PendingKind::DeleteCluster)
+        && recorded.job().is_some()
+        && deploy::recorded_mode(recorded) == UpgradeMode::LastState
+}
+
+/// The job ended before its JobManager was gone, and Flink dropped the metadata: `track` took its last checkpoint instead.
+/// Returns why that is not known yet, though somebody can be asked.
+fn ended_meanwhile(draft: &mut Draft, observed: &Observed) -> Option<String> {
+    let recorded = draft.deployed()?;
+    if !counts_on_metadata(&draft.status, &recorded) {
+        return None;
+    }
+    let ended = draft.job_id().is_some_and(|id| {
+        let job = observed.job(&id);
+        job.seen()
+            .is_some_and(|job| job.state.is_globally_terminal())
+    });
+    if ended && observed.job_manager.seen().is_some_and(|jm| !jm.deleting) {
+        if let Some(why) = observed.checkpoints.why_unknown() {
+            return Some(why.to_owned());
+        }
+    }
+    let terminal = draft
+        .job_state()
+        .is_some_and(FlinkJobState::is_globally_terminal);
+    let dropped = !observed.ha.is_unknown() && !observed.has_checkpoint();
+    if terminal && dropped && draft.restore_path().as_deref() != Some(LAST_STATE_PATH) {
+        draft.suspend_recorded(UpgradeMode::Savepoint);
+    }
+    None
 }
 
 /// Delete the JobManager; true once it and its pods are gone.

@@ -265,7 +265,10 @@ fn unavailable(
                 && !facts.version_changed
                 && (metadata.has_checkpoint || !facts.never_started) =>
         {
-            if !explicit && let Some(why) = &facts.blind {
+            // Metadata without a checkpoint may be what a job left that failed for good: its JobManager knows the last.
+            if (!explicit || !metadata.has_checkpoint)
+                && let Some(why) = &facts.blind
+            {
                 return Suspension::Wait(Waiting::Sight(why.clone()));
             }
             return Suspension::Stop(Stop::DeleteCluster, UpgradeMode::LastState);

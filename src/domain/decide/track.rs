@@ -9,6 +9,7 @@ use flink_crds::{
     FlinkJobState, JobManagerDeploymentStatus as Jm, JobState, ReconciliationState, UpgradeMode,
 };
 
+use super::pending::counts_on_metadata;
 use crate::domain::draft::Draft;
 use crate::domain::recorded::LAST_STATE_PATH;
 use crate::domain::{Component, Desired, Job, Observed, PodFailure, Reason, Sighting};
@@ -32,7 +33,7 @@ pub fn fold(draft: &mut Draft, desired: &Desired, observed: &Observed) {
     );
     let expected = at_rest && !suspended && !desired.identity.deleting;
     job_manager(draft, observed, expected);
-    if recorded.job().is_some() && !suspended {
+    if recorded.job().is_some() && (!suspended || counts_on_metadata(&draft.status, &recorded)) {
         job(draft, desired, observed, at_rest);
         ended(draft, observed);
     }
@@ -110,6 +111,12 @@ fn failure(observed: &Observed) -> Option<(String, String)> {
 fn job(draft: &mut Draft, desired: &Desired, observed: &Observed, at_rest: bool) {
     let Some(id) = draft.job_id() else { return };
     match observed.job(&id) {
+        Sighting::Seen(seen)
+            if seen.state.is_globally_terminal() && observed.checkpoints.is_unknown() =>
+        {
+            // Taken in together with its last checkpoint or not at all: nobody may ever be there again to be asked.
+            draft.look_again_in(desired.settings.progress_interval);
+        }
         Sighting::Seen(seen) => {
             let seen = seen.clone();
             let failed = seen.state == FlinkJobState::Failed;

@@ -41,7 +41,10 @@ impl Default for Stage {
             Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
         Self {
             object,
-            observed: Observed::nothing(now),
+            observed: Observed {
+                checkpoints: Sighting::Seen(Checkpoints::default()),
+                ..Observed::nothing(now)
+            },
             operator: FlinkConfig::new(),
             ingress_mark: None,
             passes: 0,
