@@ -21,6 +21,9 @@ use crate::domain::{
 /// First and longest delay between attempts of a savepoint that Flink gave up.
 const SAVEPOINT_RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(5));
 
+/// The shortest time between two looks at a stop that is under way.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Carry on with what is pending. Returns whether that ends the pass.
 pub fn proceed(draft: &mut Draft, desired: &Desired, observed: &Observed) -> bool {
     let Some(pending) = draft.status.pending.clone() else {
@@ -158,7 +161,7 @@ fn stopping(draft: &mut Draft, desired: &Desired, observed: &Observed, pending: 
             stopped(draft, Some(path));
         }
         Sighting::Seen(SavepointProgress::InProgress) => {
-            draft.wait(Waiting::Savepoint, desired.settings.progress_interval);
+            draft.wait(Waiting::Savepoint, soon(draft, desired, observed));
         }
         Sighting::Seen(SavepointProgress::Failed {
             cause,
@@ -184,6 +187,13 @@ fn stopping(draft: &mut Draft, desired: &Desired, observed: &Observed, pending: 
     }
 }
 
+/// When to ask Flink again how a stop stands: from its end until it is known the job is down for nothing, and a JobManager that is
+/// lost then takes the answer with it.
+fn soon(draft: &Draft, desired: &Desired, observed: &Observed) -> Duration {
+    let grown = draft.pending_for(observed) / 4;
+    grown.max(SOON).min(desired.settings.progress_interval)
+}
+
 /// Flink does not know the request: it never arrived, or the JobManager was replaced since.
 fn not_asked(
     draft: &mut Draft,
@@ -195,7 +205,7 @@ fn not_asked(
     match observed.job(job) {
         Sighting::Seen(seen) if seen.state == FlinkJobState::Running => {
             draft.step(Step::StopWithSavepoint(request(desired, pending, job)));
-            draft.wait(Waiting::Savepoint, desired.settings.progress_interval);
+            draft.wait(Waiting::Savepoint, soon(draft, desired, observed));
         }
         Sighting::Seen(seen) if seen.state.is_globally_terminal() => {
             if let Some(why) = observed.checkpoints.why_unknown() {
@@ -317,7 +327,7 @@ fn cancelling(
                 draft.step(Step::Cancel { job });
             }
             draft.job().state = Some(FlinkJobState::Cancelling);
-            draft.wait(Waiting::Cancellation, desired.settings.progress_interval);
+            draft.wait(Waiting::Cancellation, soon(draft, desired, observed));
         }
         Sighting::Absent => again(draft),
         Sighting::Unknown(why) => {
