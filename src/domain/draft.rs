@@ -223,6 +223,12 @@ impl Draft {
         self.status.job_status.as_ref().and_then(|job| job.state)
     }
 
+    /// When the job of the last start began, as Flink says; nothing if it was not seen since.
+    pub fn began(&self) -> Option<&str> {
+        let job = self.status.job_status.as_ref()?;
+        job.start_time.as_deref()
+    }
+
     /// Whether the job runs: what was suspended keeps the state it was last seen in.
     pub fn job_runs(&self) -> bool {
         let suspended = |recorded: Recorded| {

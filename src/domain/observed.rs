@@ -64,6 +64,11 @@ impl Observed {
         self.ha.seen().is_some_and(|ha| ha.has_checkpoint)
     }
 
+    /// Whether they are known to name a job that has not ended.
+    pub fn has_job(&self) -> bool {
+        self.ha.seen().is_some_and(|ha| ha.has_job)
+    }
+
     /// A look at a world in which nothing is there, for tests to fill in.
     pub fn nothing(now: Timestamp) -> Self {
         Self {
@@ -202,6 +207,8 @@ pub struct Job {
 /// Flink's high-availability metadata of one cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HaMetadata {
+    /// A job is recorded that has not ended: Flink drops what it keeps of one that has.
+    pub has_job: bool,
     /// A checkpoint is recorded.
     pub has_checkpoint: bool,
 }

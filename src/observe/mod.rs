@@ -214,7 +214,10 @@ fn metadata(name: &str, maps: &[ConfigMap]) -> Sighting<HaMetadata> {
         .iter()
         .any(|map| ha::is_metadata(name, &map.name_any(), map.labels()));
     if any {
-        Sighting::Seen(HaMetadata { has_checkpoint })
+        Sighting::Seen(HaMetadata {
+            has_job: !of_jobs.is_empty(),
+            has_checkpoint,
+        })
     } else {
         Sighting::Absent
     }

@@ -153,6 +153,8 @@ fn restore_point(draft: &mut Draft, desired: &Desired, observed: &Observed, mode
         .clone()
         .unwrap_or_else(|| observed.fresh.job.clone());
     let job = draft.job();
+    // The one that is about to start has not begun yet.
+    job.start_time = None;
     match mode {
         UpgradeMode::Stateless => job.upgrade_savepoint_path = None,
         UpgradeMode::Savepoint => {}

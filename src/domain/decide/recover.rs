@@ -113,7 +113,11 @@ fn recover_lost(
             );
             return true;
         }
-        Sighting::Seen(_) if desired.settings.ha_deployed => UpgradeMode::LastState,
+        Sighting::Seen(metadata)
+            if desired.settings.ha_deployed && (metadata.has_job || draft.began().is_none()) =>
+        {
+            UpgradeMode::LastState
+        }
         _ if stateless => UpgradeMode::Stateless,
         _ => {
             let text = if desired.settings.ha_deployed {

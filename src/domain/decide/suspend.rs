@@ -43,6 +43,10 @@ const LOST: &str = "JobManager deployment is missing and HA metadata is not avai
      stateful upgrades. It is possible that the job has finished or terminally failed, or the \
      configmaps have been deleted. Manual restore required.";
 
+const ENDED_UNSEEN: &str = "The job has ended, and its JobManager was replaced before it could be asked where its last \
+     savepoint or checkpoint lies. Manual restore required: name it in job.initialSavepointPath and change \
+     job.savepointRedeployNonce.";
+
 /// The table. `recorded` is what is deployed.
 pub fn suspension(
     draft: &Draft,
@@ -89,6 +93,8 @@ struct Facts {
     cancel_allowed: bool,
     job_manager: JobManagerDeploymentStatus,
     never_started: bool,
+    /// The job of the last start was seen.
+    began: bool,
     absent: bool,
 }
 
@@ -125,6 +131,7 @@ impl Facts {
                 .job_manager
                 .seen()
                 .is_some_and(|jm| jm.never_started),
+            began: draft.began().is_some(),
             absent: observed.job_manager.is_absent(),
         }
     }
@@ -265,11 +272,15 @@ fn unavailable(
                 && !facts.version_changed
                 && (metadata.has_checkpoint || !facts.never_started) =>
         {
-            // Metadata without a checkpoint may be what a job left that failed for good: its JobManager knows the last.
-            if (!explicit || !metadata.has_checkpoint)
+            // A job that began, and that Flink no longer keeps, has ended: what it saved is not known from here.
+            let dropped = facts.began && !metadata.has_job;
+            if (!explicit || dropped)
                 && let Some(why) = &facts.blind
             {
                 return Suspension::Wait(Waiting::Sight(why.clone()));
+            }
+            if dropped && facts.state.is_none() {
+                return Suspension::Refuse(Reason::UpgradeFailed, ENDED_UNSEEN);
             }
             return Suspension::Stop(Stop::DeleteCluster, UpgradeMode::LastState);
         }

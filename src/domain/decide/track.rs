@@ -131,20 +131,10 @@ fn job(draft: &mut Draft, desired: &Desired, observed: &Observed, at_rest: bool)
     }
 }
 
-/// Whether a job that ran before was begun anew by a JobManager that came back by itself.
+/// Whether a job that began before was begun anew by a JobManager that came back by itself.
 fn came_back(draft: &Draft, seen: &Job) -> bool {
-    let status = &draft.status;
-    let began = status
-        .job_status
-        .as_ref()
-        .and_then(|job| job.start_time.as_deref()?.parse::<i64>().ok());
-    let deployed = status
-        .reconciliation_status
-        .as_ref()
-        .and_then(|reconciliation| reconciliation.reconciliation_timestamp);
-    // A start before the last deployment is that of an earlier job, unless this one was seen to run.
-    let ran = draft.job_state() == Some(FlinkJobState::Running);
-    began.is_some_and(|began| began != seen.start_ms && (ran || Some(began) >= deployed))
+    let began = draft.began();
+    began.is_some_and(|began| began != seen.start_ms.to_string())
 }
 
 fn job_seen(draft: &mut Draft, observed: &Observed, seen: &Job) {

@@ -39,8 +39,11 @@ pub fn begin(
     }
 }
 
-/// A stop was decided on before, but how it goes on is open.
+/// A stop was decided on before, but how it goes on is open; or a person was asked what to start from, and says it.
 pub fn stop(draft: &mut Draft, desired: &Desired, observed: &Observed, recorded: &Recorded) {
+    if redeploys(recorded, desired) {
+        return redeploy(draft, desired, observed);
+    }
     stop_with(draft, desired, observed, recorded);
 }
 

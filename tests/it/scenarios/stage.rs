@@ -522,11 +522,9 @@ fn ha(how: &str) -> Result<Sighting<HaMetadata>, String> {
     Ok(match how {
         "absent" => Sighting::Absent,
         "unknown" => Sighting::Unknown("ConfigMaps cannot be listed".to_owned()),
-        "checkpoint" => Sighting::Seen(HaMetadata {
-            has_checkpoint: true,
-        }),
-        "empty" => Sighting::Seen(HaMetadata {
-            has_checkpoint: false,
+        "checkpoint" | "job" | "empty" => Sighting::Seen(HaMetadata {
+            has_job: how != "empty",
+            has_checkpoint: how == "checkpoint",
         }),
         other => return Err(format!("unknown metadata {other:?}")),
     })
