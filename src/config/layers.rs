@@ -5,7 +5,7 @@
 
 use flink_crds::FlinkVersion;
 
-use super::{FlinkConfig, enforced::enforceable, invalid_values, unknown_keys};
+use super::{FlinkConfig, Place, enforced::enforceable, in_vain, invalid_values, unknown_keys};
 
 const NAMESPACE: &str = "namespace.";
 const VERSION: &str = "flink-version.";
@@ -121,7 +121,10 @@ pub fn mistakes(config: &FlinkConfig) -> Vec<String> {
             let barred = (layers.prefix == ENFORCED.prefix && !enforceable(key)).then(|| {
                 "it cannot be enforced, because it says which job it is or the operator sets it itself".to_owned()
             });
-            let all = unknown.chain(unreadable).chain(barred);
+            let all = unknown
+                .chain(unreadable)
+                .chain(in_vain(&one, Place::Resource))
+                .chain(barred);
             mistakes.extend(all.map(|problem| format!("{whole}: {problem}")));
         }
     }
@@ -152,6 +155,10 @@ mod tests {
                 "sometimes",
             ),
             (
+                "kubernetes.operator.enforced-configuration.kubernetes.operator.ingress.manage",
+                "false",
+            ),
+            (
                 "kubernetes.operator.enforced-configuration.parallelism.default",
                 "2",
             ),
@@ -175,6 +182,10 @@ mod tests {
                 "'sometimes' is not",
             ),
             (
+                "enforced-configuration.kubernetes.operator.ingress.manage",
+                "has no effect here: it is for the operator as a whole",
+            ),
+            (
                 "enforced-configuration.parallelism.default",
                 "it cannot be enforced",
             ),
@@ -184,6 +195,6 @@ mod tests {
                 "{mistake}"
             );
         }
-        assert_eq!(mistakes.len(), 4, "{mistakes:?}");
+        assert_eq!(mistakes.len(), 5, "{mistakes:?}");
     }
 }

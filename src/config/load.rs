@@ -10,9 +10,9 @@ use std::{
 use serde_json::{Map, Value as Json};
 
 use super::{
-    Defaults, FlinkConfig,
+    Defaults, FlinkConfig, Place,
     defaults::{LOG4J_FILE, LOGBACK_FILE},
-    invalid_values, options, unknown_keys,
+    in_vain, invalid_values, options, unknown_keys,
 };
 
 const YAML_FILE: &str = "config.yaml";
@@ -98,6 +98,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, LoadError> {
     warnings.extend(unknown_keys(config).iter().map(ToString::to_string));
     let unreadable = invalid_values(config);
     warnings.extend(unreadable.iter().map(ToString::to_string));
+    warnings.extend(in_vain(config, Place::Operator));
     warnings.extend(defaults.mistakes());
     Ok(Loaded { defaults, warnings })
 }

@@ -26,6 +26,7 @@ mod schedule;
 mod size;
 pub mod split;
 mod unknown;
+mod vain;
 mod value;
 pub mod yaml;
 
@@ -46,5 +47,6 @@ pub use self::{
     schedule::{Blackout, Schedule},
     size::{MIB, Memory},
     unknown::{Unknown, invalid_values, is_ours, unknown_keys},
+    vain::{Place, in_vain},
     value::{Interval, Value},
 };

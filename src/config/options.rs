@@ -108,7 +108,7 @@ macro_rules! options {
 }
 
 options! {
-    PROMETHEUS_TOKEN_FILE: Option<String>, Operator, "autoscaler.prometheus.bearer-token-file",
+    PROMETHEUS_TOKEN_FILE: Option<String>, Process, "autoscaler.prometheus.bearer-token-file",
         "File with the token that is sent to the Prometheus server of the operator's own `job.autoscaler.prometheus.url`, and to no server that a resource names.";
     BLUE_GREEN_ABORT_GRACE_PERIOD: Duration, BlueGreen, "bluegreen.abort.grace-period" = "10 min",
         "Time the new side has to become ready before the transition is given up. Read without effect: not built yet.";
@@ -125,7 +125,7 @@ options! {
     HEALTH_CHECK_PROGRESS_WINDOW: Option<Duration>, Resource, "cluster.health-check.checkpoint-progress.window",
         "A job without a completed checkpoint for this long is unhealthy. Not below what the job's checkpoint settings need, which is also used when unset. Read without effect: not built yet.";
     HEALTH_CHECK_ENABLED: bool, Resource, "cluster.health-check.enabled" = "false",
-        "Whether unhealthy jobs are restarted.";
+        "Whether unhealthy jobs are restarted. Read without effect but for its validation: not built yet.";
     HEALTH_CHECK_RESTARTS_THRESHOLD: i32, Resource, "cluster.health-check.restarts.threshold" = "64",
         "Number of restarts within the window that makes a job unhealthy. Read without effect: not built yet.";
     HEALTH_CHECK_RESTARTS_WINDOW: Duration, Resource, "cluster.health-check.restarts.window" = "2 min",
@@ -137,20 +137,20 @@ options! {
     CONFIG_CACHE_TIMEOUT: Duration, Process, "config.cache.timeout" = "10 min",
         "Time the Java operator keeps them. Read without effect.";
     READINESS_TIMEOUT: Duration, Resource, "deployment.readiness.timeout" = "5 min",
-        "Time a new spec has to become stable before it is rolled back.";
+        "Time in which the tasks of a job with tuned memory have to run, else it gets the memory of its spec back. Specs are not rolled back yet.";
     ROLLBACK_ENABLED: bool, Resource, "deployment.rollback.enabled" = "false",
-        "Whether a spec that does not become stable is rolled back to the last stable one.";
+        "Whether a spec that does not become stable is rolled back to the last stable one. Read without effect but for its validation: not built yet.";
     DYNAMIC_CONFIG_CHECK_INTERVAL: Duration, Process, "dynamic.config.check.interval" = "5 min",
         "How often the mounted defaults are read again.";
     DYNAMIC_CONFIG_ENABLED: bool, Process, "dynamic.config.enabled" = "true",
         "Whether changed defaults are taken over without a restart of the operator.";
-    DYNAMIC_NAMESPACES_ENABLED: bool, Operator, "dynamic.namespaces.enabled" = "false",
+    DYNAMIC_NAMESPACES_ENABLED: bool, Process, "dynamic.namespaces.enabled" = "false",
         "Whether changed defaults may also change the watched namespaces.";
     EVENTS_EXCEPTIONS_LIMIT: i32, Process, "events.exceptions.limit-per-reconciliation" = "10",
         "Largest number of JobException events from one pass.";
     EVENTS_EXCEPTIONS_STACKTRACE_LINES: i32, Process, "events.exceptions.stacktrace-lines" = "5",
         "Lines of the stack trace kept in a JobException event.";
-    EXCEPTION_FIELD_MAX_LENGTH: i32, Operator, "exception.field.max.length" = "2048",
+    EXCEPTION_FIELD_MAX_LENGTH: i32, Resource, "exception.field.max.length" = "2048",
         "Largest number of characters of a text in status.error.";
     EXCEPTION_LABEL_MAPPER: BTreeMap<String, String>, Resource, "exception.label.mapper" = "",
         "Regular expressions and labels; the labels of the expressions that match an error are added to status.error.";
@@ -162,7 +162,7 @@ options! {
         "Number of causes listed in status.error. Read without effect: the message holds them all.";
     FLINK_CANCEL_TIMEOUT: Duration, Operator, "flink.client.cancel.timeout" = "1 min",
         "Time a cancel request may take. Read without effect: a cancellation is asked for as all else is, and then looked after.", ["reconciler.flink.cancel.job.timeout"];
-    FLINK_CLIENT_TIMEOUT: Duration, Operator, "flink.client.timeout" = "10 s",
+    FLINK_CLIENT_TIMEOUT: Duration, Process, "flink.client.timeout" = "10 s",
         "Time a request to the JobManager may take.", ["observer.flink.client.timeout"];
     CANARY_TIMEOUT: Duration, Process, "health.canary.resource.timeout" = "1 min",
         "Time in which a canary resource must be looked at again, else the operator counts as unhealthy.";
@@ -208,15 +208,15 @@ options! {
         "Requests that take longer count as slow.";
     LABEL_SELECTOR: Option<String>, Process, "label.selector",
         "Only resources that this label selector matches are handled.";
-    LEADER_ELECTION_ENABLED: bool, Operator, "leader-election.enabled" = "false",
+    LEADER_ELECTION_ENABLED: bool, Process, "leader-election.enabled" = "false",
         "Whether several replicas elect a leader.";
-    LEADER_ELECTION_LEASE_DURATION: Duration, Operator, "leader-election.lease-duration" = "15 s",
+    LEADER_ELECTION_LEASE_DURATION: Duration, Process, "leader-election.lease-duration" = "15 s",
         "Time a lease is valid.";
-    LEADER_ELECTION_LEASE_NAME: Option<String>, Operator, "leader-election.lease-name",
+    LEADER_ELECTION_LEASE_NAME: Option<String>, Process, "leader-election.lease-name",
         "Name of the Lease. Needed with leader election.";
-    LEADER_ELECTION_RENEW_DEADLINE: Duration, Operator, "leader-election.renew-deadline" = "10 s",
+    LEADER_ELECTION_RENEW_DEADLINE: Duration, Process, "leader-election.renew-deadline" = "10 s",
         "Time the leader tries to renew its lease before it gives up.";
-    LEADER_ELECTION_RETRY_PERIOD: Duration, Operator, "leader-election.retry-period" = "2 s",
+    LEADER_ELECTION_RETRY_PERIOD: Duration, Process, "leader-election.retry-period" = "2 s",
         "Time between two attempts.";
     METRICS_HISTOGRAM_SAMPLE_SIZE: i32, Process, "metrics.histogram.sample.size" = "1000",
         "Number of values a histogram of the Java operator keeps. Read without effect: histograms have buckets here.";
@@ -226,9 +226,9 @@ options! {
         "Scope format of the metrics of one namespace. Read without effect: Prometheus has labels.";
     METRICS_SCOPE_SYSTEM: String, Process, "metrics.scope.k8soperator.system" = "<host>.k8soperator.<namespace>.<name>.system",
         "Scope format of the operator's own metrics. Read without effect: Prometheus has labels.";
-    PROGRESS_CHECK_INTERVAL: Duration, Process, "observer.progress-check.interval" = "10 s",
+    PROGRESS_CHECK_INTERVAL: Duration, Resource, "observer.progress-check.interval" = "10 s",
         "Time between two looks while something is in progress: a start, a savepoint, a cancellation.";
-    REST_READY_DELAY: Duration, Process, "observer.rest-ready.delay" = "10 s",
+    REST_READY_DELAY: Duration, Resource, "observer.rest-ready.delay" = "10 s",
         "Time between the first answer of the JobManager and its being ready.";
     PERIODIC_CHECKPOINT_INTERVAL: Option<Schedule>, Resource, "periodic.checkpoint.interval",
         "How often the operator triggers a checkpoint: a duration or a cron expression.";
@@ -242,9 +242,9 @@ options! {
         "Largest number of passes for one resource in one period. Zero or less is no limit. Read without effect: failures are retried with delays that grow, and a pass at rest asks the API server nothing.";
     RATE_LIMITER_REFRESH_PERIOD: Duration, Operator, "rate-limiter.refresh-period" = "15 s",
         "That period. Read without effect.";
-    RECONCILE_INTERVAL: Duration, Operator, "reconcile.interval" = "1 min",
+    RECONCILE_INTERVAL: Duration, Resource, "reconcile.interval" = "1 min",
         "Time between two looks at a resource when nothing happens.", ["reconciler.reschedule.interval"];
-    RECONCILE_PARALLELISM: i32, Operator, "reconcile.parallelism" = "50",
+    RECONCILE_PARALLELISM: i32, Process, "reconcile.parallelism" = "50",
         "Largest number of resources handled at the same time; -1 is no limit.", ["reconciler.max.parallelism"];
     RESOURCE_CLEANUP_TIMEOUT: Duration, Operator, "resource.cleanup.timeout" = "5 min",
         "Time the shutdown of a cluster may take. Read without effect: it is waited for as long as it takes.", ["reconciler.flink.cluster.shutdown.timeout"];
@@ -298,7 +298,7 @@ options! {
         "Whether a jarURI may not lead to private, loopback and link-local addresses. Read without effect: not built yet.";
     USER_ARTIFACTS_HTTP_HEADER: BTreeMap<String, String>, Resource, "user.artifacts.http.header" = "",
         "Further headers of the download request. Read without effect: not built yet.";
-    WATCHED_NAMESPACES: String, Operator, "watched.namespaces" = "JOSDK_ALL_NAMESPACES",
+    WATCHED_NAMESPACES: String, Process, "watched.namespaces" = "JOSDK_ALL_NAMESPACES",
         "Namespaces that are watched, separated by commas. The environment variable WATCH_NAMESPACES wins.";
 }
 

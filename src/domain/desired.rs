@@ -27,8 +27,8 @@ use super::snapshot::SnapshotSettings;
 use super::validate::{Violation, validate};
 use crate::config::effective::{effective, fields};
 use crate::config::{
-    AUTOSCALER_PREFIX, ConfigError, Defaults, DeployKeys, FlinkConfig, Overruled, flink,
-    invalid_values, options, unknown_keys,
+    AUTOSCALER_PREFIX, ConfigError, Defaults, DeployKeys, FlinkConfig, Overruled, Place, flink,
+    in_vain, invalid_values, options, unknown_keys,
 };
 use crate::resources::{BuildInput, build, log_files};
 
@@ -414,6 +414,7 @@ fn advice(own: &FlinkConfig, violations: &[Violation]) -> Vec<String> {
     let unreadable = invalid_values(own).into_iter().filter(|error| !told(error));
     unknown
         .chain(unreadable.map(|error| error.to_string()))
+        .chain(in_vain(own, Place::Resource))
         .collect()
 }
 

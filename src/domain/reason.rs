@@ -47,7 +47,7 @@ reasons! {
     SpecChanged = "The spec changed, and the job is brought to it.";
     Submit = "The cluster of a job is made.";
     Suspended = "The job is being stopped, for an upgrade or because the spec says so.";
-    UnknownConfiguration = "Keys or values in the configuration that nothing reads, with the ones that were probably meant.";
+    UnknownConfiguration = "Keys or values in the configuration that nothing reads, with the ones that were probably meant, and options that have no effect where they are set.";
     UnsupportedFlinkVersion = "The spec asks for a Flink version that is not supported.";
     UpgradeFailed = "The job cannot be stopped without losing state; it is left as it is.";
     ValidationError = "The spec is refused, by the operator or a validator. What is deployed stays as it is.";
