@@ -13,6 +13,7 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
 
 use crate::clock::Clock;
+use crate::config::Election;
 use crate::deadline::deadline;
 
 /// Another process leads, or none yet.
@@ -60,17 +61,6 @@ impl Claim {
     }
 }
 
-/// Times of leader election, as the Java operator names them.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// Others may take over after the holder was silent for this long.
-    pub lease_duration: Duration,
-    /// The holder stops writing if it could not renew for this long.
-    pub renew_deadline: Duration,
-    /// Pause between looks at the lease.
-    pub retry_period: Duration,
-}
-
 /// What a replica does with the lease it sees.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Move {
@@ -89,7 +79,7 @@ pub fn step(
     me: &str,
     seen: Timestamp,
     now: Timestamp,
-    timing: &Timing,
+    election: &Election,
 ) -> Move {
     let Some(lease) = lease else {
         return Move::Acquire;
@@ -98,7 +88,7 @@ pub fn step(
         Some(holder) if holder == me => Move::Renew,
         Some(holder) if !holder.is_empty() => {
             let silent = Duration::try_from(now.duration_since(seen)).unwrap_or_default();
-            if silent > timing.lease_duration {
+            if silent > election.lease_duration {
                 Move::Acquire
             } else {
                 Move::Wait
@@ -112,28 +102,28 @@ pub fn step(
 pub async fn campaign(
     client: Client,
     namespace: String,
-    name: String,
     me: String,
-    timing: Timing,
+    election: Election,
     claim: Claim,
 ) {
     let api: Api<Lease> = Api::namespaced(client, &namespace);
+    let name = election.lease_name.as_str();
     let mut version_seen = (None, claim.clock.now());
     loop {
         let now = claim.clock.now();
-        match look(&api, &name, &me, &timing, &mut version_seen, now).await {
+        match look(&api, name, &me, &election, &mut version_seen, now).await {
             Ok(true) => {
                 if !claim.held() {
                     tracing::info!(lease = name, "this process leads");
                 }
-                if let Ok(until) = now.checked_add(timing.renew_deadline) {
+                if let Ok(until) = now.checked_add(election.renew_deadline) {
                     claim.extend(until);
                 }
             }
             Ok(false) => {}
             Err(error) => tracing::warn!(lease = name, %error, "failed to look after the lease"),
         }
-        tokio::time::sleep(timing.retry_period).await;
+        tokio::time::sleep(election.retry_period).await;
     }
 }
 
@@ -142,7 +132,7 @@ async fn look(
     api: &Api<Lease>,
     name: &str,
     me: &str,
-    timing: &Timing,
+    election: &Election,
     seen: &mut (Option<String>, Timestamp),
     now: Timestamp,
 ) -> Result<bool, kube::Error> {
@@ -152,7 +142,7 @@ async fn look(
         *seen = (version.clone(), now);
     }
     let spec = present.as_ref().and_then(|lease| lease.spec.as_ref());
-    let next = step(spec, me, seen.1, now, timing);
+    let next = step(spec, me, seen.1, now, election);
     if next == Move::Wait {
         return Ok(false);
     }
@@ -168,7 +158,7 @@ async fn look(
         },
         spec: Some(LeaseSpec {
             holder_identity: Some(me.to_owned()),
-            lease_duration_seconds: i32::try_from(timing.lease_duration.as_secs()).ok(),
+            lease_duration_seconds: i32::try_from(election.lease_duration.as_secs()).ok(),
             acquire_time: if acquired {
                 Some(MicroTime(now))
             } else {
@@ -195,11 +185,14 @@ async fn look(
 mod tests {
     use super::*;
 
-    const TIMING: Timing = Timing {
-        lease_duration: Duration::from_secs(15),
-        renew_deadline: Duration::from_secs(10),
-        retry_period: Duration::from_secs(2),
-    };
+    fn election() -> Election {
+        Election {
+            lease_name: "lease".to_owned(),
+            lease_duration: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry_period: Duration::from_secs(2),
+        }
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -214,13 +207,13 @@ mod tests {
 
     #[test]
     fn a_free_lease_is_taken_and_ones_own_is_renewed() {
-        assert_eq!(step(None, "a", at(0), at(0), &TIMING), Move::Acquire);
+        assert_eq!(step(None, "a", at(0), at(0), &election()), Move::Acquire);
         assert_eq!(
-            step(Some(&held_by("")), "a", at(0), at(0), &TIMING),
+            step(Some(&held_by("")), "a", at(0), at(0), &election()),
             Move::Acquire
         );
         assert_eq!(
-            step(Some(&held_by("a")), "a", at(0), at(99), &TIMING),
+            step(Some(&held_by("a")), "a", at(0), at(99), &election()),
             Move::Renew
         );
     }
@@ -228,9 +221,12 @@ mod tests {
     #[test]
     fn anothers_lease_is_respected_until_it_was_silent_too_long() {
         let lease = held_by("b");
-        assert_eq!(step(Some(&lease), "a", at(0), at(15), &TIMING), Move::Wait);
         assert_eq!(
-            step(Some(&lease), "a", at(0), at(16), &TIMING),
+            step(Some(&lease), "a", at(0), at(15), &election()),
+            Move::Wait
+        );
+        assert_eq!(
+            step(Some(&lease), "a", at(0), at(16), &election()),
             Move::Acquire
         );
     }

@@ -227,7 +227,9 @@ impl Shared {
             .context("failed to read how many passes may run at once")?;
         Ok(Scope {
             namespace,
-            selector: config.get(&options::LABEL_SELECTOR)?,
+            selector: config
+                .get(&options::LABEL_SELECTOR)?
+                .map(|selector| selector.as_str().to_owned()),
             concurrency: u16::try_from(parallelism).unwrap_or(0),
         })
     }

@@ -12,10 +12,10 @@ use kube::{Client, Config};
 use crate::canaries;
 use crate::clock::Clock;
 use crate::config::load::{self, Sources};
-use crate::config::{self, ConfigError, FlinkConfig, Interval, options};
+use crate::config::{self, ConfigError, Election, FlinkConfig, Interval, Pause, options};
 use crate::domain::Rules;
 use crate::flink::{self, CallReport, Deadlines, FlinkRest, RouteChoice};
-use crate::leader::{self, Claim, Timing};
+use crate::leader::{self, Claim};
 use crate::listen::http::HttpListener;
 use crate::listen::{Attached, Running};
 use crate::namespaces::{Shared, Stop, Watched};
@@ -112,7 +112,7 @@ async fn serve_until_signal(args: &RunArgs, extensions: Extensions) -> anyhow::R
     };
     let metrics = Metrics::new(&identity, switches(&config)?)?;
     let client = client(&metrics).await?;
-    let canary = config.get(&options::CANARY_TIMEOUT)?;
+    let Pause(canary) = config.get(&options::CANARY_TIMEOUT)?;
     let termination = config.get(&options::TERMINATION_TIMEOUT)?;
     let health = Health::new(serve::PATIENCE, canary);
     let claim = claim(args, &config, &client, &clock)?;
@@ -154,7 +154,7 @@ async fn serve_until_signal(args: &RunArgs, extensions: Extensions) -> anyhow::R
     health.set_ready(true);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "flink-operator runs");
     if config.get(&options::DYNAMIC_CONFIG_ENABLED)? {
-        let every = config.get(&options::DYNAMIC_CONFIG_CHECK_INTERVAL)?;
+        let Pause(every) = config.get(&options::DYNAMIC_CONFIG_CHECK_INTERVAL)?;
         reload::watch(sources, every, &shared, &mut watched, stop).await;
     }
     if watched.ended(termination).await {
@@ -276,24 +276,15 @@ fn claim(
     client: &Client,
     clock: &Clock,
 ) -> anyhow::Result<Claim> {
-    if !config.get(&options::LEADER_ELECTION_ENABLED)? {
+    let Some(election) = Election::read(config)? else {
         return Ok(Claim::alone(clock.clone()));
-    }
-    let name = config.get(&options::LEADER_ELECTION_LEASE_NAME)?.context(
-        "kubernetes.operator.leader-election.lease-name is missing; leader election is on, so set it",
-    )?;
-    let timing = Timing {
-        lease_duration: config.get(&options::LEADER_ELECTION_LEASE_DURATION)?,
-        renew_deadline: config.get(&options::LEADER_ELECTION_RENEW_DEADLINE)?,
-        retry_period: config.get(&options::LEADER_ELECTION_RETRY_PERIOD)?,
     };
     let claim = Claim::contested(clock.clone());
     tokio::spawn(leader::campaign(
         client.clone(),
         args.namespace.clone(),
-        name,
         args.identity.clone(),
-        timing,
+        election,
         claim.clone(),
     ));
     Ok(claim)

@@ -10,6 +10,7 @@ pub mod deploy;
 mod docs;
 mod duration;
 pub mod effective;
+mod election;
 mod enforced;
 mod error;
 mod flat;
@@ -23,6 +24,7 @@ pub mod options;
 mod quantity;
 pub mod render;
 mod schedule;
+mod selector;
 mod size;
 pub mod split;
 mod unknown;
@@ -36,6 +38,7 @@ pub use self::{
     deploy::{DeployKeys, GENERATION_ANNOTATION, LAST_STATE_PATH, with_deploy},
     docs::docs,
     effective::{effective, effective_session_job},
+    election::Election,
     enforced::{Enforced, Overruled},
     error::ConfigError,
     flat::FlinkConfig,
@@ -45,8 +48,9 @@ pub use self::{
     options::Propagation,
     quantity::parse as quantity,
     schedule::{Blackout, Schedule},
+    selector::LabelSelector,
     size::{MIB, Memory},
     unknown::{Unknown, invalid_values, is_ours, unknown_keys},
     vain::{Place, in_vain},
-    value::{Interval, Value},
+    value::{Interval, Pause, Value},
 };

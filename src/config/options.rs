@@ -8,7 +8,8 @@ use flink_crds::{CheckpointType, SavepointFormatType};
 use super::{
     option::{ConfigOption, Row, Scope},
     schedule::{Blackout, Schedule},
-    value::{Interval, Value, choice},
+    selector::LabelSelector,
+    value::{Interval, Pause, Value, choice},
 };
 
 /// What every key of this table starts with.
@@ -140,8 +141,8 @@ options! {
         "Time in which the tasks of a job with tuned memory have to run, else it gets the memory of its spec back. Specs are not rolled back yet.";
     ROLLBACK_ENABLED: bool, Resource, "deployment.rollback.enabled" = "false",
         "Whether a spec that does not become stable is rolled back to the last stable one. Read without effect but for its validation: not built yet.";
-    DYNAMIC_CONFIG_CHECK_INTERVAL: Duration, Process, "dynamic.config.check.interval" = "5 min",
-        "How often the mounted defaults are read again.";
+    DYNAMIC_CONFIG_CHECK_INTERVAL: Pause, Process, "dynamic.config.check.interval" = "5 min",
+        "How often the mounted defaults are read again. At least a second.";
     DYNAMIC_CONFIG_ENABLED: bool, Process, "dynamic.config.enabled" = "true",
         "Whether changed defaults are taken over without a restart of the operator.";
     DYNAMIC_NAMESPACES_ENABLED: bool, Process, "dynamic.namespaces.enabled" = "false",
@@ -164,8 +165,8 @@ options! {
         "Time a cancel request may take. Read without effect: a cancellation is asked for as all else is, and then looked after.", ["reconciler.flink.cancel.job.timeout"];
     FLINK_CLIENT_TIMEOUT: Duration, Process, "flink.client.timeout" = "10 s",
         "Time a request to the JobManager may take.", ["observer.flink.client.timeout"];
-    CANARY_TIMEOUT: Duration, Process, "health.canary.resource.timeout" = "1 min",
-        "Time in which a canary resource must be looked at again, else the operator counts as unhealthy.";
+    CANARY_TIMEOUT: Pause, Process, "health.canary.resource.timeout" = "1 min",
+        "Time in which a canary resource must be looked at again, else the operator counts as unhealthy. At least a second.";
     HEALTH_PROBE_ENABLED: bool, Process, "health.probe.enabled" = "true",
         "Whether the health endpoint is served.";
     HEALTH_PROBE_PORT: u16, Process, "health.probe.port" = "8085",
@@ -206,7 +207,7 @@ options! {
         "Also counts the answers of the API server by groups of status codes. Read without effect: the code is a label.";
     CLIENT_METRICS_SLOW_THRESHOLD: Duration, Process, "kubernetes.client.metrics.slow.request.threshold" = "5 s",
         "Requests that take longer count as slow.";
-    LABEL_SELECTOR: Option<String>, Process, "label.selector",
+    LABEL_SELECTOR: Option<LabelSelector>, Process, "label.selector",
         "Only resources that this label selector matches are handled.";
     LEADER_ELECTION_ENABLED: bool, Process, "leader-election.enabled" = "false",
         "Whether several replicas elect a leader.";
@@ -226,8 +227,8 @@ options! {
         "Scope format of the metrics of one namespace. Read without effect: Prometheus has labels.";
     METRICS_SCOPE_SYSTEM: String, Process, "metrics.scope.k8soperator.system" = "<host>.k8soperator.<namespace>.<name>.system",
         "Scope format of the operator's own metrics. Read without effect: Prometheus has labels.";
-    PROGRESS_CHECK_INTERVAL: Duration, Resource, "observer.progress-check.interval" = "10 s",
-        "Time between two looks while something is in progress: a start, a savepoint, a cancellation.";
+    PROGRESS_CHECK_INTERVAL: Pause, Resource, "observer.progress-check.interval" = "10 s",
+        "Time between two looks while something is in progress: a start, a savepoint, a cancellation. At least a second.";
     REST_READY_DELAY: Duration, Resource, "observer.rest-ready.delay" = "10 s",
         "Time between the first answer of the JobManager and its being ready.";
     PERIODIC_CHECKPOINT_INTERVAL: Option<Schedule>, Resource, "periodic.checkpoint.interval",
@@ -242,8 +243,8 @@ options! {
         "Largest number of passes for one resource in one period. Zero or less is no limit. Read without effect: failures are retried with delays that grow, and a pass at rest asks the API server nothing.";
     RATE_LIMITER_REFRESH_PERIOD: Duration, Operator, "rate-limiter.refresh-period" = "15 s",
         "That period. Read without effect.";
-    RECONCILE_INTERVAL: Duration, Resource, "reconcile.interval" = "1 min",
-        "Time between two looks at a resource when nothing happens.", ["reconciler.reschedule.interval"];
+    RECONCILE_INTERVAL: Pause, Resource, "reconcile.interval" = "1 min",
+        "Time between two looks at a resource when nothing happens. At least a second.", ["reconciler.reschedule.interval"];
     RECONCILE_PARALLELISM: i32, Process, "reconcile.parallelism" = "50",
         "Largest number of resources handled at the same time; -1 is no limit.", ["reconciler.max.parallelism"];
     RESOURCE_CLEANUP_TIMEOUT: Duration, Operator, "resource.cleanup.timeout" = "5 min",

@@ -103,6 +103,25 @@ impl Value for Interval {
     }
 }
 
+/// Time between two looks at something. Less than a second counts as a second, so that a number without a unit, which
+/// is milliseconds, makes nothing spin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause(pub Duration);
+
+impl Pause {
+    /// The shortest there is.
+    const SHORTEST: Duration = Duration::from_secs(1);
+}
+
+impl Value for Pause {
+    const TYPE: &'static str = Duration::TYPE;
+    const EXPECTED: &'static str = Duration::EXPECTED;
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(duration::parse(text)?.max(Self::SHORTEST)))
+    }
+}
+
 impl Value for Memory {
     const TYPE: &'static str = "MemorySize";
     const EXPECTED: &'static str = "a memory size, such as '512m' or '2 gb'";
@@ -230,6 +249,15 @@ mod tests {
             Some(Some(Duration::from_secs(1)))
         );
         assert_eq!(<Option<Duration>>::parse("x"), None);
+    }
+
+    #[test]
+    fn a_pause_of_less_than_a_second_is_one() {
+        for text in ["0", "15", "15 ms", "PT0.5S"] {
+            assert_eq!(Pause::parse(text), Some(Pause(Pause::SHORTEST)), "{text}");
+        }
+        assert_eq!(Pause::parse("15 s"), Some(Pause(Duration::from_secs(15))));
+        assert_eq!(Pause::parse("-1 s"), None);
     }
 
     #[test]

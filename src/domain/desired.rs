@@ -382,16 +382,12 @@ fn kept(
 
 /// The labels whose keys the operator's selector names.
 fn selected(labels: &BTreeMap<String, String>, defaults: &Defaults) -> BTreeMap<String, String> {
-    let selector = defaults.operator().get(&options::LABEL_SELECTOR);
-    let Ok(Some(selector)) = selector else {
+    let Ok(Some(selector)) = defaults.operator().get(&options::LABEL_SELECTOR) else {
         return BTreeMap::new();
     };
-    let is_key = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/');
-    let words: Vec<&str> = selector.split(|c| !is_key(c)).collect();
-    let named = |key: &&String| words.contains(&key.as_str());
     labels
         .iter()
-        .filter(|(key, _)| named(key))
+        .filter(|(key, _)| selector.names(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }
@@ -521,8 +517,8 @@ impl Settings {
         recorded: Option<&Recorded>,
     ) -> Result<Self, ConfigError> {
         Ok(Self {
-            reconcile_interval: desired.get(&options::RECONCILE_INTERVAL)?,
-            progress_interval: desired.get(&options::PROGRESS_CHECK_INTERVAL)?,
+            reconcile_interval: desired.get(&options::RECONCILE_INTERVAL)?.0,
+            progress_interval: desired.get(&options::PROGRESS_CHECK_INTERVAL)?.0,
             rest_delay: desired.get(&options::REST_READY_DELAY)?,
             last_state_fallback: desired.get(&options::UPGRADE_LAST_STATE_FALLBACK_ENABLED)?,
             cancel_for_last_state: desired.get(&options::UPGRADE_LAST_STATE_CANCEL_ENABLED)?,

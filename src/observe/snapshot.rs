@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::api::Api;
 
 use super::{Observer, rest};
-use crate::config::{Defaults, options};
+use crate::config::{Defaults, Pause, options};
 use crate::deadline::deadline;
 use crate::domain::snapshot::{
     Pace, SnapshotKind, SnapshotObserved, SnapshotProgress, Target, needs_target,
@@ -150,7 +150,10 @@ fn under_change(phase: Option<ReconciliationState>) -> bool {
 }
 
 fn pace(defaults: &Defaults) -> Pace {
-    let of = |option, otherwise| defaults.operator().get(option).unwrap_or(otherwise);
+    let of = |option, otherwise| {
+        let pause = defaults.operator().get(option);
+        pause.map_or(otherwise, |Pause(pause)| pause)
+    };
     Pace {
         progress: of(&options::PROGRESS_CHECK_INTERVAL, Duration::from_secs(10)),
         reconcile: of(&options::RECONCILE_INTERVAL, Duration::from_mins(1)),

@@ -12,8 +12,9 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flink_crds::{FlinkDeployment, FlinkStateSnapshot};
-use flink_operator::config::Defaults;
+use flink_operator::config::listeners::listeners;
 use flink_operator::config::load::{Sources, load};
+use flink_operator::config::{Defaults, Election, options};
 use flink_operator::controllers::unreadable;
 use flink_operator::domain::snapshot::{
     Pace, SNAPSHOT_FINALIZER, SnapshotObserved, Target, decide,
@@ -259,8 +260,15 @@ fn of_operator(case: &Value) -> Vec<String> {
         Err(error) => lines("start", &Chain(&error).to_string()),
         Ok(loaded) => {
             let log = loaded.warnings.iter().map(|text| format!("log: {text}"));
-            let watched = loaded.defaults.watched_namespaces().err();
-            log.chain(watched.map(|error| format!("start: {error}")))
+            let config = loaded.defaults.operator();
+            let start = [
+                loaded.defaults.watched_namespaces().err(),
+                config.get(&options::LABEL_SELECTOR).err(),
+                Election::read(config).err(),
+                listeners(config).err(),
+            ];
+            let start = start.into_iter().flatten();
+            log.chain(start.map(|error| format!("start: {error}")))
                 .collect()
         }
     };

@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("deadline", &[]),
     ("scaler_memory", &[]),
     ("snapshots", &["domain"]),
-    ("leader", &["clock", "deadline", "telemetry"]),
+    ("leader", &["clock", "config", "deadline", "telemetry"]),
     ("listen", &["clock", "config", "namespaces", "telemetry"]),
     (
         "observe",
