@@ -29,9 +29,11 @@ reasons! {
     CleanupFailed = "The files of a snapshot that was deleted cannot be deleted yet; it is tried again.";
     EnforcedConfiguration = "What the spec says and what has no say, because the operator's configuration enforces something else.";
     Error = "The job failed, or the API server or Flink refuses what the spec asks for.";
+    IneffectiveScaling = "More subtasks of a vertex brought too little, so it is not scaled up again.";
     IngressManagement = "There is an Ingress in the way, or Ingresses are not managed here.";
     JobException = "The job threw an exception. Once for each that Flink lists; the same one again is counted.";
     JobStatusChanged = "The job came to another state in Flink.";
+    MemoryPressure = "TaskManagers are shorter of memory than `job.autoscaler.memory.*.threshold` allows, so nothing is rescaled.";
     MemoryTuning = "The memory of TaskManagers that the autoscaler recommends or sets.";
     Missing = "The JobManager Deployment is gone, or Flink does not list the job.";
     RecoverDeployment = "A lost JobManager is made again.";
@@ -41,6 +43,7 @@ reasons! {
     SavepointError = "A savepoint failed.";
     Scaling = "A start takes the parallelism that the autoscaler recommends.";
     ScalingConflict = "A HorizontalPodAutoscaler scales the same resource; the autoscaler only recommends.";
+    ScalingLimited = "A vertex needs more subtasks than partitions, key groups, bounds or quotas leave it.";
     ScalingReport = "The autoscaler changes, or would change, the parallelism of vertices.";
     SnapshotAbandoned = "A snapshot cannot be taken: its job is not there or does not run.";
     SnapshotRemoved = "An old snapshot is removed, as the configuration of its history says.";

@@ -4,6 +4,7 @@
 //! next pass rescales like on any other change of the spec. The status is written only on news.
 
 mod give_back;
+mod held;
 mod initial;
 mod publish;
 mod reset;
@@ -81,12 +82,16 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         &situation,
     );
     let told = told_conflict(draft);
-    let news = publish::publish(draft, desired, observed, (&verdict, &view.graph));
+    let before = publish::publish(draft, desired, observed, (&verdict, &view.graph));
+    let news = before.is_some();
     if let Some(conflict) = told_conflict(draft).filter(|now| told.as_ref() != Some(now)) {
         draft.warn(Component::Job, Reason::ScalingConflict, conflict);
     }
     let decision = Decision::of(observed.now, &verdict);
     let told = is_told(desired, &view.decisions, &decision, news);
+    if let Some(before) = before.filter(|_| !told) {
+        held::tell(draft, &before, &verdict);
+    }
     if let Action::Scale { overrides, .. } = &verdict.action {
         if let Some(report) = verdict.scaling_report(None) {
             draft.tell(Component::Job, Reason::ScalingReport, report);
@@ -112,7 +117,8 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
 /// The job runs but cannot be read: say so, once for as long as it stays so, and leave it as it is.
 fn blind(draft: &mut Draft, desired: &Desired, observed: &Observed, why: &str) {
     let verdict = Verdict::unreadable(why, observed.now);
-    if publish::publish(draft, desired, observed, (&verdict, &JobGraph::default())) {
+    let news = publish::publish(draft, desired, observed, (&verdict, &JobGraph::default()));
+    if news.is_some() {
         draft.warn(Component::Job, Reason::AutoscalerError, verdict.headline());
     }
     draft.verdict = Some(Box::new(verdict));
@@ -183,6 +189,11 @@ fn tell_of_what_is_not_done(draft: &mut Draft, desired: &Desired, verdict: &Verd
                 Reason::ResourceQuotaReached,
                 block.to_string(),
             );
+            return true;
+        }
+        Action::Hold(Blocked(block @ Block::MemoryPressure { .. })) => {
+            let text = format!("Nothing is rescaled: {block}");
+            draft.warn(Component::Job, Reason::MemoryPressure, text);
             return true;
         }
         Action::Hold(_) | Action::Scale { .. } => return false,

@@ -15,7 +15,7 @@ const STEP: usize = 10;
 
 /// `rate:400,busy:950,p:1,lag:10`: `a` passes on 400 records a second, `b` is busy 950 ms a second with
 /// one subtask, ten records more wait outside every second. `heap:200` MiB are used of the heap of the fullest
-/// TaskManager, and half of that of metaspace. `failing:7` is a checkpoint that failed, `savepoint:1` one under
+/// TaskManager, and half of that of metaspace; `gc:600` ms of a second go to garbage. `failing:7` is a checkpoint that failed, `savepoint:1` one under
 /// way, `failures:3` how often the job failed of late,
 /// `room:1` how many TaskManagers could still be had.
 pub fn view(
@@ -63,6 +63,7 @@ pub fn view(
             sample.memory.metaspace = Some(used / 2.0);
             sample.memory.managed = Some(0.0);
         }
+        sample.gc_ms_per_s = given.get("gc").map(|ms| f64::from(*ms));
         sample.slots_total = Some(parallelism);
         sample.slots_available = Some(0);
         window.push(sample);

@@ -13,13 +13,13 @@ use super::{conflict, frozen, initial, signed};
 use crate::domain::draft::Draft;
 use crate::domain::{Desired, Observed};
 
-/// Write the verdict to the status if what it says is new. Returns whether it is.
+/// Write the verdict to the status if what it says is new. Returns the vertices as they were told before, if it is.
 pub(super) fn publish(
     draft: &mut Draft,
     desired: &Desired,
     observed: &Observed,
     (verdict, graph): (&Verdict, &JobGraph),
-) -> bool {
+) -> Option<Vec<VertexRecommendation>> {
     let present = draft.status.autoscaler.clone().unwrap_or_default();
     let mode = desired.scaler.effective_mode().as_str();
     let blind = matches!(
@@ -65,7 +65,7 @@ pub(super) fn publish(
         && present.last_scaling == last_scaling
         && targets(&present.vertices) == targets(&vertices);
     if same {
-        return false;
+        return None;
     }
     let blocked: Vec<String> = verdict.blocked_by.iter().map(ToString::to_string).collect();
     draft.status.autoscaler = Some(AutoscalerStatus {
@@ -86,7 +86,7 @@ pub(super) fn publish(
         next_evaluation_time: until.map(|until| until.to_string()),
         last_scaling,
     });
-    true
+    Some(present.vertices)
 }
 
 fn vertex(verdict: &VertexVerdict) -> VertexRecommendation {
