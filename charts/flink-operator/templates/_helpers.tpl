@@ -32,6 +32,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/* Name of the port that serves /metrics: without one of its own it is that of the probes. */}}
+{{- define "flink-operator.metricsPort" -}}
+{{- if .Values.metrics.port }}metrics{{ else }}health-port{{ end }}
+{{- end }}
+
 {{/* Name of the configuration file in use. */}}
 {{- define "flink-operator.configFile" -}}
 {{- if index .Values.defaultConfiguration "config.yaml" }}config.yaml{{ else }}flink-conf.yaml{{ end }}
