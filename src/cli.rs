@@ -9,7 +9,7 @@ pub mod table;
 pub mod whatif;
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::operator::Operator;
 use crate::run::RunArgs;
+use crate::telemetry::logs::Chain;
 use backtest::BacktestArgs;
 use compare::{CompareArgs, Comparison};
 use explain::Explanation;
@@ -99,12 +100,20 @@ impl Cli {
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) if has_enough(&error) => ExitCode::SUCCESS,
             Err(error) => {
-                let _ = writeln!(std::io::stderr(), "flink-operator: {error:#}");
+                let chain = Chain(error.as_ref());
+                let _ = writeln!(std::io::stderr(), "flink-operator: {chain}");
                 ExitCode::FAILURE
             }
         }
     }
+}
+
+/// Whether who reads the output stopped reading, as `head` does.
+fn has_enough(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn explain(args: &ExplainArgs) -> anyhow::Result<()> {

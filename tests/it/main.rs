@@ -12,6 +12,7 @@
 mod broken;
 mod capabilities;
 mod charts;
+mod cli;
 mod controllers;
 mod examples;
 mod flink;
