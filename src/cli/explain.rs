@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use flink_crds::{AutoscalerStatus, ScalingSummary, TunedMemory, VertexRecommendation};
+use flink_crds::{
+    AutoscalerStatus, ScalingSummary, TaskManagersNeeded, TunedMemory, VertexRecommendation,
+};
 use flink_scaler::{Decision, store};
 use serde::Serialize;
 
@@ -45,6 +47,8 @@ pub struct Explanation {
     next_evaluation: Option<String>,
     /// Every vertex.
     vertices: Vec<VertexRecommendation>,
+    /// TaskManagers as it is, and as is recommended.
+    task_managers: Option<TaskManagersNeeded>,
     /// The last rescale and what became of it.
     last_scaling: Option<ScalingSummary>,
     /// Memory that was tuned, as it is deployed.
@@ -75,6 +79,7 @@ impl Explanation {
             last_decision_time,
             reason,
             vertices,
+            task_managers,
             overrides: _,
             next_start,
             schedule,
@@ -124,6 +129,7 @@ impl Explanation {
             next_start,
             next_evaluation: next_evaluation_time,
             vertices,
+            task_managers,
             last_scaling,
             memory,
             next_memory,
@@ -176,6 +182,22 @@ fn name(vertex: &VertexRecommendation) -> String {
     name.cloned().unwrap_or_default()
 }
 
+/// What the job takes, and would take.
+fn hosts(needed: &TaskManagersNeeded) -> String {
+    let (now, then) = (
+        needed.current,
+        needed.target.filter(|then| Some(*then) != needed.current),
+    );
+    let change = |number: &dyn Fn(i32) -> String| {
+        let then = then.map_or_else(String::new, |n| format!(" -> {}", number(n)));
+        or_dash(now, number) + &then
+    };
+    let text = format!("TaskManagers: {}", change(&|n| n.to_string()));
+    let Some(cpu) = needed.cpu else { return text };
+    let cpus = |n: i32| ((f64::from(n) * cpu * 100.0).round() / 100.0).to_string();
+    format!("{text}, CPU: {}", change(&cpus))
+}
+
 /// The size of a process, where it was tuned.
 fn size(memory: Option<&TunedMemory>) -> &str {
     let size = memory.and_then(|memory| memory.overrides.get("taskmanager.memory.process.size"));
@@ -219,7 +241,11 @@ impl fmt::Display for Explanation {
             writeln!(f, "Next evaluation: {next}")?;
         }
         if !self.vertices.is_empty() {
-            write!(f, "\n{}\nWhy\n", self.table())?;
+            write!(f, "\n{}", self.table())?;
+            if let Some(needed) = &self.task_managers {
+                writeln!(f, "{}", hosts(needed))?;
+            }
+            write!(f, "\nWhy\n")?;
         }
         for vertex in &self.vertices {
             write!(
@@ -307,6 +333,7 @@ mod tests {
                       "uncapped": 6, "limit": "vertex.max-parallelism 4",
                       "reason": "more comes in than it carries at the utilization allowed" },
                 ],
+                "taskManagers": { "current": 1, "target": 2, "cpu": 1.5 },
                 "lastScaling": { "time": "2026-11-27T07:00:00Z", "changes": "sink 1 -> 2",
                     "outcome": "Reached", "restartSeconds": 12 },
                 "nextMemory": { "overrides": { "taskmanager.memory.process.size": "512 mb" } },
@@ -341,6 +368,7 @@ Held back: inside the excluded period 08:00:00-10:00:00
 VERTEX          NOW  TARGET  RANGE  BUSY  CAPACITY/S  DEMAND/S  WAITING
 Source: orders    1       1      -   25%        4000      1000      120
 sink              2       4    4-6     -           -         -        -
+TaskManagers: 1 -> 2, CPU: 1.5 -> 3
 
 Why
   Source: orders: utilization is inside its bounds
@@ -390,6 +418,7 @@ At the next start: sink 2 -> 4
         assert_eq!(json["decisions"].as_array().unwrap().len(), 12);
         assert_eq!(json["vertices"][0]["reasonCode"], "Stable");
         assert_eq!(json["lastScaling"]["restartSeconds"], 12);
+        assert_eq!(json["taskManagers"]["target"], 2);
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub struct AutoscalerStatus {
     /// The latest evaluation of each vertex, in topological order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vertices: Vec<VertexRecommendation>,
+    /// TaskManagers that the job needs as it is, and as is recommended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_managers: Option<TaskManagersNeeded>,
     /// Parallelism now imposed on vertices, by vertex id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub overrides: BTreeMap<String, i32>,
@@ -57,6 +60,21 @@ pub struct AutoscalerStatus {
     /// The latest rescale that the autoscaler decided on, and what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_scaling: Option<ScalingSummary>,
+}
+
+/// How many task managers a job needs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskManagersNeeded {
+    /// With the parallelism that vertices have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<i32>,
+    /// With the parallelism that is recommended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<i32>,
+    /// CPUs of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<f64>,
 }
 
 /// Memory of task managers as the autoscaler tuned it, or, without options, as the spec has it.

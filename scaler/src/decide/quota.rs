@@ -31,6 +31,18 @@ pub(super) fn apply(
     }
 }
 
+impl TaskManagers {
+    /// How many of them a job needs whose vertices have these parallelisms.
+    pub fn needed(
+        &self,
+        vertices: &[VertexVerdict],
+        parallelism: impl Fn(&VertexVerdict) -> u32,
+    ) -> u32 {
+        let pairs = vertices.iter().map(|v| (v, parallelism(v)));
+        slots_of(self, pairs).div_ceil(self.slots.max(1))
+    }
+}
+
 /// One limit in TaskManagers, with what to say of it.
 struct Ceiling {
     most: u32,
@@ -104,12 +116,8 @@ fn fitted(
     hosts: &TaskManagers,
     vertices: &mut [VertexVerdict],
 ) -> Option<Block> {
-    let needed = |targets: &dyn Fn(&VertexVerdict) -> u32| {
-        let pairs = vertices.iter().map(|v| (v, targets(v)));
-        slots_of(hosts, pairs).div_ceil(hosts.slots.max(1))
-    };
-    let present = needed(&|vertex| vertex.current);
-    let wanted = needed(&|vertex| vertex.target);
+    let present = hosts.needed(vertices, |vertex| vertex.current);
+    let wanted = hosts.needed(vertices, |vertex| vertex.target);
     let quota = quotas(settings, hosts).min_by_key(|quota| quota.most);
     let cluster = hosts.room.map(|room| present.saturating_add(room));
     let most = quota.as_ref().map(|quota| quota.most);
@@ -119,7 +127,7 @@ fn fitted(
     if wanted <= ceiling {
         return None;
     }
-    let fits = |steps: u32| needed(&|vertex| partly(vertex, steps)) <= ceiling;
+    let fits = |steps: u32| hosts.needed(vertices, |vertex| partly(vertex, steps)) <= ceiling;
     let (mut good, mut bad) = (0, STEPS);
     while bad - good > 1 {
         let middle = good.midpoint(bad);

@@ -82,7 +82,13 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
         &situation,
     );
     let told = told_conflict(draft);
-    let before = publish::publish(draft, desired, observed, (&verdict, &view.graph));
+    let before = publish::publish(
+        draft,
+        desired,
+        observed,
+        (&verdict, &view.graph),
+        situation.task_managers.as_ref(),
+    );
     let news = before.is_some();
     if let Some(conflict) = told_conflict(draft).filter(|now| told.as_ref() != Some(now)) {
         draft.warn(Component::Job, Reason::ScalingConflict, conflict);
@@ -117,7 +123,13 @@ pub fn consult(draft: &mut Draft, desired: &Desired, observed: &Observed) {
 /// The job runs but cannot be read: say so, once for as long as it stays so, and leave it as it is.
 fn blind(draft: &mut Draft, desired: &Desired, observed: &Observed, why: &str) {
     let verdict = Verdict::unreadable(why, observed.now);
-    let news = publish::publish(draft, desired, observed, (&verdict, &JobGraph::default()));
+    let news = publish::publish(
+        draft,
+        desired,
+        observed,
+        (&verdict, &JobGraph::default()),
+        None,
+    );
     if news.is_some() {
         draft.warn(Component::Job, Reason::AutoscalerError, verdict.headline());
     }

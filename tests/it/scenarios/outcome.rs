@@ -40,6 +40,13 @@ pub fn autoscaler(out: &mut String, before: &AutoscalerStatus, next: Option<&Aut
             text(next.reason.as_ref())
         );
     }
+    let change = |scaler: &AutoscalerStatus| {
+        let needed = scaler.task_managers.as_ref()?;
+        (needed.current != needed.target).then_some((needed.current?, needed.target?))
+    };
+    if let Some((now, then)) = next.and_then(change).filter(|_| next != Some(before)) {
+        let _ = writeln!(out, "managers   {now} -> {then}");
+    }
     let after = next.cloned().unwrap_or_default();
     for (name, before, after) in [
         ("imposed", &before.overrides, &after.overrides),

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use flink_crds::{AutoscalerStatus, ScalingSummary, VertexRecommendation};
+use flink_crds::{AutoscalerStatus, ScalingSummary, TaskManagersNeeded, VertexRecommendation};
 use flink_scaler::history::{Outcome, Scaling};
-use flink_scaler::{Action, Block, JobGraph, Reason, Verdict, VertexVerdict};
+use flink_scaler::{Action, Block, JobGraph, Reason, TaskManagers, Verdict, VertexVerdict};
 
 use super::{conflict, frozen, initial, signed};
 use crate::domain::draft::Draft;
@@ -19,6 +19,7 @@ pub(super) fn publish(
     desired: &Desired,
     observed: &Observed,
     (verdict, graph): (&Verdict, &JobGraph),
+    hosts: Option<&TaskManagers>,
 ) -> Option<Vec<VertexRecommendation>> {
     let present = draft.status.autoscaler.clone().unwrap_or_default();
     let mode = desired.scaler.effective_mode().as_str();
@@ -73,6 +74,10 @@ pub(super) fn publish(
         state: Some(state.to_owned()),
         last_decision_time: Some(observed.now.to_string()),
         reason: Some(verdict.headline()),
+        task_managers: match hosts {
+            Some(hosts) if !vertices.is_empty() => Some(needed(hosts, &verdict.vertices)),
+            _ => present.task_managers.filter(|_| blind),
+        },
         vertices,
         overrides: present.overrides,
         next_start,
@@ -87,6 +92,14 @@ pub(super) fn publish(
         last_scaling,
     });
     Some(present.vertices)
+}
+
+fn needed(hosts: &TaskManagers, vertices: &[VertexVerdict]) -> TaskManagersNeeded {
+    TaskManagersNeeded {
+        current: Some(signed(hosts.needed(vertices, |vertex| vertex.current))),
+        target: Some(signed(hosts.needed(vertices, |vertex| vertex.target))),
+        cpu: hosts.cpu,
+    }
 }
 
 fn vertex(verdict: &VertexVerdict) -> VertexRecommendation {
