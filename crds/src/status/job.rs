@@ -114,7 +114,7 @@ pub struct SavepointInfo {
     /// Why it was triggered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger_type: Option<SnapshotTriggerType>,
-    /// Format of the savepoint.
+    /// Format of the savepoint. `UNKNOWN` while none is under way: this job's state needs the native format.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format_type: Option<SavepointFormatType>,
     /// Completed savepoints that have not been disposed of, oldest first.

@@ -450,11 +450,13 @@ pub fn ha_deleted(draft: &mut Draft, desired: &Desired, observed: &Observed) -> 
 /// Record a stop before it is begun.
 pub fn begin_stop(draft: &mut Draft, desired: &Desired, observed: &Observed, kind: PendingKind) {
     let job = draft.job_id();
+    let format = snapshots::needed_format(draft, desired, observed);
     draft.begin(kind, observed.now, |pending| {
         pending.job_id = job;
         pending.generation = Some(desired.identity.generation);
         if kind == PendingKind::StopWithSavepoint {
             pending.trigger_id = Some(observed.fresh.trigger.clone());
+            pending.format = format;
         }
     });
     let reconciliation = draft.status.reconciliation_status.get_or_insert_default();

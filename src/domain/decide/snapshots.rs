@@ -91,14 +91,39 @@ pub fn taken_by_upgrade(
         format,
         None,
     );
+    let mut trigger = Trigger::new(observed.now, SnapshotTriggerType::Upgrade);
+    trigger.format = Some(format);
     if as_resources(desired, observed) {
-        let mut trigger = Trigger::new(observed.now, SnapshotTriggerType::Upgrade);
-        trigger.format = Some(format);
         ledger::record(draft, kind, Some(&trigger));
         ledger::last(draft, savepoint);
     } else {
         ledger::remember(draft, savepoint);
+        close(draft, desired, kind, &trigger);
     }
+}
+
+/// The format that a savepoint of an upgrade has to have, if that was seen and is not what the user chose.
+pub fn needed_format(draft: &Draft, desired: &Desired, observed: &Observed) -> Option<String> {
+    let native =
+        !desired.settings.savepoint_format_chosen && canonical_is_impossible(draft, observed);
+    native.then(|| "NATIVE".to_owned())
+}
+
+/// Whether it was seen that the job's state cannot be written in the canonical format.
+fn canonical_is_impossible(draft: &Draft, observed: &Observed) -> bool {
+    let views = observed.snapshots.seen();
+    ledger::native_only(&draft.status)
+        || views.is_some_and(|views| views.iter().any(|view| view.format_unsupported))
+}
+
+/// Record that what was wanted is done with. A native format that nobody chose was the only one possible.
+fn close(draft: &mut Draft, desired: &Desired, kind: SnapshotKind, trigger: &Trigger) {
+    let native = trigger.format == Some(SavepointFormatType::Native);
+    ledger::close(
+        draft,
+        kind,
+        native && !desired.settings.savepoint_format_chosen,
+    );
 }
 
 fn as_resources(desired: &Desired, observed: &Observed) -> bool {
@@ -193,7 +218,7 @@ fn begin(
                     (state.savepoints.dir before Flink 1.20)";
         return draft.warn(Component::Job, Reason::SavepointError, text);
     }
-    let Some(format) = format(desired, observed, kind) else {
+    let Some(format) = format(draft, desired, observed, kind) else {
         if manual {
             let text = format!(
                 "{FORMAT_UNSUPPORTED}, as the last attempt has shown. Set \
@@ -218,6 +243,7 @@ fn begin(
 /// The format to ask for; none if the one the user chose was found impossible, since each attempt restarts
 /// the job.
 fn format(
+    draft: &Draft,
     desired: &Desired,
     observed: &Observed,
     kind: SnapshotKind,
@@ -226,8 +252,7 @@ fn format(
     if kind == SnapshotKind::Checkpoint || format == SavepointFormatType::Native {
         return Some(format);
     }
-    let views = observed.snapshots.seen();
-    let impossible = views.is_some_and(|views| views.iter().any(|view| view.format_unsupported));
+    let impossible = canonical_is_impossible(draft, observed);
     match (impossible, desired.settings.savepoint_format_chosen) {
         (false, _) => Some(format),
         (true, false) => Some(SavepointFormatType::Native),
@@ -255,9 +280,9 @@ fn make(
     match &observed.snapshots {
         Sighting::Unknown(_) => draft.look_again_in(desired.settings.progress_interval),
         // The kind was removed since: there is nothing to make.
-        Sighting::Absent => ledger::record(draft, kind, None),
+        Sighting::Absent => close(draft, desired, kind, trigger),
         Sighting::Seen(views) if views.iter().any(|view| view.name == name) => {
-            ledger::record(draft, kind, None);
+            close(draft, desired, kind, trigger);
         }
         Sighting::Seen(_) => {
             let spec = spec(draft, desired, kind, trigger);

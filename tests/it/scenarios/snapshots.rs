@@ -64,7 +64,7 @@ pub fn snapshot(how: &str) -> Result<Sighting<SnapshotProgress>, String> {
         ("done", path) => Sighting::Seen(SnapshotProgress::Completed(Some(path.to_owned()))),
         ("failed", cause) => Sighting::Seen(SnapshotProgress::Failed {
             cause: cause.to_owned(),
-            format_unsupported: false,
+            format_unsupported: cause == "format",
         }),
         ("absent", _) => Sighting::Absent,
         ("unknown", _) => Sighting::Unknown("no answer within 10s".to_owned()),

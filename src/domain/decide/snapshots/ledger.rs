@@ -85,6 +85,23 @@ pub fn record(draft: &mut Draft, kind: SnapshotKind, trigger: Option<&Trigger>) 
     }
 }
 
+/// Record that none is wanted any more. `native_only` is that savepoints of this job are known to need the native format,
+/// which is remembered as an unknown format of none.
+pub fn close(draft: &mut Draft, kind: SnapshotKind, native_only: bool) {
+    record(draft, kind, None);
+    if native_only && kind == SnapshotKind::Savepoint {
+        let info = draft.job().savepoint_info.get_or_insert_default();
+        info.format_type = Some(SavepointFormatType::Unknown);
+    }
+}
+
+/// Whether savepoints of this job are known to need the native format.
+pub fn native_only(status: &FlinkDeploymentStatus) -> bool {
+    let job = status.job_status.as_ref();
+    let info = job.and_then(|job| job.savepoint_info.as_ref());
+    info.is_some_and(|info| info.format_type == Some(SavepointFormatType::Unknown))
+}
+
 /// When the last one by schedule was wanted.
 pub fn last_periodic(status: &FlinkDeploymentStatus, kind: SnapshotKind) -> Option<Timestamp> {
     let job = status.job_status.as_ref()?;

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 
 use super::ledger::{self, Trigger};
 use crate::domain::draft::Draft;
-use crate::domain::snapshot::{SnapshotKind, SnapshotProgress, SnapshotRequest};
+use crate::domain::snapshot::{
+    FORMAT_UNSUPPORTED, SnapshotKind, SnapshotProgress, SnapshotRequest,
+};
 use crate::domain::{Component, Desired, Observed, Reason, Sighting, Step, Waiting};
 
 /// The request to Flink that is recorded, savepoints first.
@@ -45,8 +47,12 @@ pub fn proceed(
                 let kind = &desired.settings.snapshots.checkpoint_type;
                 ledger::last_checkpoint(draft, trigger, kind, nonce);
             }
-            ledger::record(draft, kind, None);
+            super::close(draft, desired, kind, trigger);
         }
+        Sighting::Seen(SnapshotProgress::Failed {
+            cause,
+            format_unsupported: true,
+        }) if kind == SnapshotKind::Savepoint => wrong_format(draft, desired, cause),
         Sighting::Seen(SnapshotProgress::Failed { cause, .. }) => {
             failed(draft, desired, observed, (kind, trigger), cause);
         }
@@ -131,5 +137,17 @@ fn failed(
     };
     let text = format!("The {} failed: {cause}", kind.as_str());
     draft.warn(Component::Job, reason, text);
-    ledger::record(draft, kind, None);
+    super::close(draft, desired, kind, trigger);
+}
+
+/// The format cannot hold the state, and the attempt has restarted the job: it is not tried again.
+fn wrong_format(draft: &mut Draft, desired: &Desired, cause: &str) {
+    let remedy = if desired.settings.savepoint_format_chosen {
+        "Set kubernetes.operator.savepoint.format.type: NATIVE, or remove the key"
+    } else {
+        "The next ones are taken in the NATIVE format"
+    };
+    let text = format!("{FORMAT_UNSUPPORTED}: {cause}. {remedy}");
+    draft.warn(Component::Job, Reason::SavepointError, text);
+    ledger::close(draft, SnapshotKind::Savepoint, true);
 }
