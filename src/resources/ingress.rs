@@ -97,7 +97,9 @@ impl Target {
         };
         let at = rest.find('/').unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        // Names of hosts are the same in any case, and Kubernetes takes the lower one only.
         let host = authority.split(':').next().unwrap_or_default();
+        let host = host.to_ascii_lowercase();
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '*');
         if !host.chars().all(legal) {
             return Err(wrong("the host may only have letters, digits, '-' and '.'"));
@@ -105,7 +107,7 @@ impl Target {
         let path = path.split('?').next().unwrap_or_default();
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Ok(Self {
-            host: some(host),
+            host: some(&host),
             path: some(path),
         })
     }
@@ -164,6 +166,7 @@ mod tests {
                 "/ns/cluster(/|$)(.*)",
             ),
             ("/{{namespace}}/{{name}}", "", "/ns/cluster"),
+            ("Flink.Example.org/Jobs", "flink.example.org", "/Jobs"),
             ("https://example.org:8443/a?b=c", "example.org", "/a"),
             ("*.example.org/{{other}}", "*.example.org", "/{{other}}"),
         ] {
