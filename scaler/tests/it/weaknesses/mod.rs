@@ -256,3 +256,22 @@ fn w25_a_source_never_has_more_subtasks_than_partitions() {
         assert_eq!(most(&run, 0), 24, "{:?}", run.rescales);
     }
 }
+
+#[test]
+fn w24_a_load_that_flaps_causes_no_storm_of_rescales() {
+    // Two loads in turn, five minutes each, of which three subtasks carry the one and five the other.
+    let turns = (0..36).map(|n| {
+        (
+            f64::from(n) * 300.0,
+            if n % 2 == 0 { 900.0 } else { 1600.0 },
+        )
+    });
+    let steps: Vec<(f64, f64)> = turns.collect();
+    let (apache, adaptive) = both(&job(Load::steps(&steps), [1, 2, 3]), 3.0 * HOUR);
+    // The mean of a quarter of an hour knows of neither: each of the larger leaves the job behind.
+    assert!(apache.rescales.is_empty(), "{:?}", apache.rescales);
+    assert!(apache.job.lag_seconds() > 10.0);
+    // Room is made once, and kept for as long as it will be needed again.
+    assert_eq!(adaptive.rescales.len(), 1, "{:?}", adaptive.rescales);
+    assert!(adaptive.job.lag_seconds() < 5.0);
+}
