@@ -93,7 +93,7 @@ def everything(tool: str) -> list[Stage]:
             lane="side",
             remedy="Java 17, Maven and Maven Central are needed",
         ),
-        # Compiled for speed, which takes longer than playing these few; `make lives` plays more.
+        # Compiled for speed; `make lives` plays more.
         Stage(
             "random lives",
             [
@@ -101,7 +101,7 @@ def everything(tool: str) -> list[Stage]:
                 *["--test", "it", "lives::nothing"],
             ],
             needs=("tests",),
-            env={"LIVES": "5000"},
+            env={"LIVES": "100000"},
             remedy="the end of the log says how to play the life that failed again",
         ),
         Stage(
