@@ -39,16 +39,21 @@ fn json<S: Serialize>(status: Option<&S>) -> Value {
 
 fn log<K: Resource<DynamicType = ()>>(object: &K, warning: bool, line: &str) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let (uid, generation) = (object.uid(), object.meta().generation);
     if warning {
         tracing::warn!(
             resource.namespace = namespace,
             resource.name = name,
+            resource.generation = generation,
+            resource.uid = uid,
             "{line}"
         );
     } else {
         tracing::info!(
             resource.namespace = namespace,
             resource.name = name,
+            resource.generation = generation,
+            resource.uid = uid,
             "{line}"
         );
     }
@@ -106,8 +111,60 @@ fn described(state: &str) -> &'static str {
 mod tests {
     use serde_json::json;
 
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use flink_crds::FlinkDeployment;
+
     use super::*;
     use crate::domain::{Component, Reason};
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let lines = self.0.lock();
+            lines
+                .map_err(|_| io::ErrorKind::Other)?
+                .extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_says_which_resource_it_is_about_and_which_generation() {
+        let object: FlinkDeployment = serde_json::from_value(json!({
+            "apiVersion": "flink.apache.org/v1beta1", "kind": "FlinkDeployment", "spec": {},
+            "metadata": { "namespace": "shop", "name": "orders", "uid": "u-1", "generation": 4 },
+        }))
+        .unwrap();
+        let status = serde_json::from_value(json!({ "lifecycleState": "STABLE" })).unwrap();
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            super::status::<FlinkDeployment>(&object, &status);
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            line["fields"],
+            json!({
+                "resource.namespace": "shop", "resource.name": "orders", "resource.uid": "u-1",
+                "resource.generation": 4,
+                "message": ">>> Status[Job]      | Info    | STABLE          | The resource runs as specified and is \
+                            considered stable",
+            })
+        );
+    }
 
     #[test]
     fn an_event_is_one_line_in_columns() {
