@@ -11,7 +11,7 @@ mod table;
 mod tests;
 mod value;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Bound, time::Duration};
 
 pub use check::Notice;
 pub use entries::{Entries, Entry, VertexBounds};
@@ -176,7 +176,12 @@ fn entry<'c>(row: &Row, config: &'c BTreeMap<String, String>) -> Option<(&'c Str
         .find_map(|key| {
             config.get_key_value(*key).or_else(|| {
                 let suffix = key.strip_prefix(PREFIX)?;
-                config.get_key_value(&format!("{OLD_PREFIX}{suffix}"))
+                // There are hardly ever any, and to write each option's old key takes long.
+                let from = (Bound::Included(OLD_PREFIX), Bound::Unbounded);
+                config
+                    .range::<str, _>(from)
+                    .map_while(|entry| Some((entry.0.strip_prefix(OLD_PREFIX)?, entry)))
+                    .find_map(|(rest, entry)| (rest == suffix).then_some(entry))
             })
         })
 }
