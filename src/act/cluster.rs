@@ -7,7 +7,7 @@
 use flink_crds::FlinkDeployment;
 use k8s_openapi::api::apps::v1::Deployment as Apps;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
 
@@ -75,11 +75,12 @@ fn marked(mut job_manager: Object, deploy_id: &str) -> Object {
     job_manager
 }
 
+/// Bring an object to this state; only its metadata is wanted back.
 pub(super) async fn apply(
     client: &Client,
     namespace: &str,
     object: &Object,
-) -> Result<DynamicObject, Error> {
+) -> Result<PartialObjectMeta<DynamicObject>, Error> {
     let resource = match object.kind {
         Kind::Deployment => GroupVersionKind::gvk("apps", "v1", "Deployment"),
         Kind::Ingress => GroupVersionKind::gvk("networking.k8s.io", "v1", "Ingress"),
@@ -88,7 +89,7 @@ pub(super) async fn apply(
     let resource = ApiResource::from_gvk(&resource);
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    deadline(api.patch(&object.name, &params, &Patch::Apply(&object.body)))
+    deadline(api.patch_metadata(&object.name, &params, &Patch::Apply(&object.body)))
         .await
         .map_err(|source| Error::api("apply", object.kind.as_str(), &object.name, source))
 }
