@@ -87,7 +87,7 @@ impl Defaults {
     /// The built-in defaults under `config`.
     #[must_use]
     pub fn with_config(mut self, config: &FlinkConfig) -> Self {
-        self.config.overlay(config);
+        self.config.overlay(config.clone());
         self
     }
 
@@ -117,7 +117,7 @@ impl Defaults {
                 .iter()
                 .any(|layers| key.starts_with(layers.prefix))
         });
-        config.overlay(&DEFAULT.of_resource(&self.config, namespace, version));
+        config.overlay(DEFAULT.of_resource(&self.config, namespace, version));
         config
     }
 

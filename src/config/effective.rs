@@ -31,7 +31,7 @@ pub fn effective(
 ) -> Result<FlinkConfig, Vec<ConfigError>> {
     let mut config = defaults.for_resource(namespace, spec.flink_version);
     if let Some(user) = &spec.flink_configuration {
-        config.overlay(&FlinkConfig::flatten(&user.0));
+        config.overlay(FlinkConfig::flatten(&user.0));
     }
     let enforced = defaults.enforced(namespace, spec.flink_version);
     // Before the fields, since some are reckoned from others, and after them, since they stand over these too.
@@ -67,7 +67,7 @@ pub fn effective_session_job(
 ) -> FlinkConfig {
     let mut config = cluster.clone();
     if let Some(user) = &spec.flink_configuration {
-        config.overlay(&FlinkConfig::flatten(&user.0));
+        config.overlay(FlinkConfig::flatten(&user.0));
     }
     enforced.lay_over(&mut config);
     config

@@ -72,9 +72,8 @@ impl FlinkConfig {
     }
 
     /// Adds the entries of `other`, which win.
-    pub fn overlay(&mut self, other: &Self) {
-        self.0
-            .extend(other.iter().map(|(k, v)| (k.to_owned(), v.to_owned())));
+    pub fn overlay(&mut self, other: Self) {
+        self.0.extend(other.0);
     }
 
     /// The entries in the order of their keys.

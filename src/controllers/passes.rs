@@ -3,6 +3,7 @@
 //!
 //! The rule: nothing here knows what a kind is about.
 
+use std::borrow::Cow;
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
@@ -262,7 +263,10 @@ pub async fn pass<K: Managed>(object: &K, context: &Context) -> Result<Passed, a
 }
 
 /// The object as it is now: the watch may lag behind our own last write.
-async fn current<K: Managed>(object: &K, context: &Context) -> Result<Option<K>, act::Error> {
+async fn current<'a, K: Managed>(
+    object: &'a K,
+    context: &Context,
+) -> Result<Option<Cow<'a, K>>, act::Error> {
     let ours = context
         .written
         .lock()
@@ -272,16 +276,17 @@ async fn current<K: Managed>(object: &K, context: &Context) -> Result<Option<K>,
     let lags =
         ours.is_some() && version(object.meta().resource_version.as_ref()) < version(ours.as_ref());
     if !lags {
-        return Ok(Some(object.clone()));
+        return Ok(Some(Cow::Borrowed(object)));
     }
     let name = object.name_any();
     let api: Api<K> = Api::namespaced(
         context.actor.client.clone(),
         &object.namespace().unwrap_or_default(),
     );
-    deadline(api.get_opt(&name))
+    let present = deadline(api.get_opt(&name))
         .await
-        .map_err(|source| act::Error::of::<K>("read", &name, source))
+        .map_err(|source| act::Error::of::<K>("read", &name, source))?;
+    Ok(present.map(Cow::Owned))
 }
 
 /// End a pass: remember what was written.

@@ -3,6 +3,7 @@
 //! The rule: decisions read this, never the raw resource; what is invalid was replaced by what is
 //! deployed, so that a mistake in a new spec leaves the running job managed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -110,7 +111,10 @@ impl Desired {
         let (object, mut violations) = rules.mutated(object);
         let object = object.as_ref();
         let identity = Identity::of(object);
-        let status = object.status.clone().unwrap_or_default();
+        let status = object
+            .status
+            .as_ref()
+            .map_or_else(Cow::default, Cow::Borrowed);
         let recorded = last_reconciled(&status);
         let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
         let asked = effective(defaults, &namespace, &name, &object.spec);
@@ -125,7 +129,7 @@ impl Desired {
             .and_then(|recorded| effective(defaults, &namespace, &name, recorded.spec()).ok());
         let asked = asked.unwrap_or_else(|_| deployed.clone().unwrap_or_default());
         let mut running = deployed.clone().unwrap_or_else(|| asked.clone());
-        running.overlay(&operator_keys(&asked));
+        running.overlay(operator_keys(&asked));
         let settings = Settings::read(&asked, &running, recorded.as_ref()).or_else(|error| {
             violations.push(Violation::placed(&error, &heard));
             Settings::read(&running, &running, recorded.as_ref())
@@ -432,14 +436,13 @@ pub fn scaler_settings(
 
 /// Keys that take effect without an upgrade: ours, and where savepoints go.
 fn operator_keys(config: &FlinkConfig) -> FlinkConfig {
-    let mut own = config.clone();
-    own.retain(|key| {
+    let is_ours = |key: &str| {
         key.starts_with("kubernetes.operator.")
             || key.starts_with("job.autoscaler.")
             || key == "execution.checkpointing.savepoint-dir"
             || key == "state.savepoints.dir"
-    });
-    own
+    };
+    config.iter().filter(|(key, _)| is_ours(key)).collect()
 }
 
 /// Flink's name of a savepoint format; what is not known is left to Flink's default.

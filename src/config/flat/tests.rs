@@ -93,7 +93,7 @@ proptest! {
     ) {
         let (base, over) = (FlinkConfig::from(base), FlinkConfig::from(over));
         let mut merged = base.clone();
-        merged.overlay(&over);
+        merged.overlay(over.clone());
         for (key, value) in merged.iter() {
             prop_assert_eq!(Some(value), over.raw(key).or(base.raw(key)));
         }
