@@ -3,7 +3,7 @@
 //! `serde_json`'s own pointers unescape every segment into a new string; these documents are read so
 //! often that it shows.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The value at a path such as `/metadata/name`; segments are taken as they are.
 pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
@@ -26,6 +26,12 @@ pub(crate) fn items<'a>(value: &'a Value, path: &str) -> impl Iterator<Item = &'
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
+}
+
+/// An object of these fields; `json!` would copy the values it is given.
+pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    let fields = fields.map(|(key, value)| (key.to_owned(), value));
+    Value::Object(Map::from_iter(fields))
 }
 
 #[cfg(test)]

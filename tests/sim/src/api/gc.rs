@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::store::{KindKey, ObjectKey, Store};
 use super::write::{self, FOREGROUND, finalizers, owners};
-use crate::json::text;
+use crate::json::{items, text};
 
 /// What is to be done with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +20,8 @@ pub(crate) enum Chore {
 
 /// Chores among all objects, each given with whatever finds it again.
 pub(crate) fn chores<K: Clone>(objects: &[(K, &Value)]) -> Vec<(K, Chore)> {
-    let uid = |value: &Value| text(value, "/metadata/uid").to_owned();
-    let live: BTreeSet<String> = objects.iter().map(|(_, value)| uid(value)).collect();
-    let ending: BTreeSet<String> = objects
+    let live: BTreeSet<&str> = objects.iter().map(|(_, value)| uid(value)).collect();
+    let ending: BTreeSet<&str> = objects
         .iter()
         .filter(|(_, value)| deletes_in_foreground(value))
         .map(|(_, value)| uid(value))
@@ -39,15 +38,19 @@ pub(crate) fn chores<K: Clone>(objects: &[(K, &Value)]) -> Vec<(K, Chore)> {
             .map(|reference| text(reference, "/uid"))
             .collect();
         let deleting = !text(value, "/metadata/deletionTimestamp").is_empty();
-        let orphaned = !owners.is_empty() && owners.iter().all(|owner| !live.contains(*owner));
-        if !deleting && (orphaned || owners.iter().any(|owner| ending.contains(*owner))) {
+        let orphaned = !owners.is_empty() && owners.iter().all(|owner| !live.contains(owner));
+        if !deleting && (orphaned || owners.iter().any(|owner| ending.contains(owner))) {
             chores.push((key.clone(), Chore::Delete));
         }
-        if deletes_in_foreground(value) && !blocked.contains(uid(value).as_str()) {
+        if deletes_in_foreground(value) && !blocked.contains(uid(value)) {
             chores.push((key.clone(), Chore::Release));
         }
     }
     chores
+}
+
+fn uid(value: &Value) -> &str {
+    text(value, "/metadata/uid")
 }
 
 /// Finalizers of an object without that of foreground deletion.
@@ -60,7 +63,7 @@ pub(crate) fn released(value: &Value) -> Vec<String> {
 
 fn deletes_in_foreground(value: &Value) -> bool {
     !text(value, "/metadata/deletionTimestamp").is_empty()
-        && finalizers(value).iter().any(|one| one == FOREGROUND)
+        && items(value, "/metadata/finalizers").any(|one| one == FOREGROUND)
 }
 
 /// One round over a store.

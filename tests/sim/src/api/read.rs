@@ -1,7 +1,10 @@
 //! Lists and single objects as answers.
+//!
+//! The rule: an answer refers to what is stored until it is written as text; copies of whole lists show.
 
 use std::sync::Arc;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
@@ -9,9 +12,78 @@ use super::kinds;
 use super::path::Target;
 use crate::json::{at, text};
 
+/// API version of what is left of objects of which only the metadata is wanted.
+const META: &str = "meta.k8s.io/v1";
+
+/// What is answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// An object.
+    Whole(Arc<Value>),
+    /// Only type and metadata of an object.
+    Metadata(Arc<Value>),
+    /// A page of a list.
+    List {
+        kind: String,
+        api_version: String,
+        metadata: Value,
+        items: Vec<Answer>,
+    },
+}
+
+impl Answer {
+    /// The same with only the metadata of an object.
+    pub(super) fn bare(self) -> Self {
+        match self {
+            Self::Whole(object) if object.get("metadata").is_some() => Self::Metadata(object),
+            other => other,
+        }
+    }
+}
+
+impl From<Value> for Answer {
+    fn from(object: Value) -> Self {
+        Self::Whole(Arc::new(object))
+    }
+}
+
+impl From<Arc<Value>> for Answer {
+    fn from(object: Arc<Value>) -> Self {
+        Self::Whole(object)
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Whole(object) => object.as_ref().serialize(serializer),
+            Self::Metadata(object) => {
+                let mut map = serializer.serialize_map(Some(3))?;
+                map.serialize_entry("apiVersion", META)?;
+                map.serialize_entry("kind", "PartialObjectMetadata")?;
+                map.serialize_entry("metadata", &object.get("metadata"))?;
+                map.end()
+            }
+            Self::List {
+                kind,
+                api_version,
+                metadata,
+                items,
+            } => {
+                let mut map = serializer.serialize_map(Some(4))?;
+                map.serialize_entry("apiVersion", api_version)?;
+                map.serialize_entry("kind", kind)?;
+                map.serialize_entry("metadata", metadata)?;
+                map.serialize_entry("items", items)?;
+                map.end()
+            }
+        }
+    }
+}
+
 /// Only type and metadata of an object.
 pub(super) fn metadata_of(object: &Value) -> Value {
-    json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+    json!({ "kind": "PartialObjectMetadata", "apiVersion": META,
         "metadata": object.get("metadata").cloned().unwrap_or_default() })
 }
 
@@ -22,18 +94,18 @@ pub(super) fn list(
     revision: u64,
     (from, limit): (usize, Option<usize>),
     metadata_only: bool,
-) -> Value {
+) -> Answer {
     let total = objects.len();
     let until = limit.map_or(total, |limit| (from + limit).min(total));
-    let page: Vec<Value> = objects
+    let items: Vec<Answer> = objects
         .into_iter()
         .skip(from)
         .take(until.saturating_sub(from))
         .map(|object| {
             if metadata_only {
-                metadata_of(&object)
+                Answer::Metadata(object)
             } else {
-                object.as_ref().clone()
+                Answer::Whole(object)
             }
         })
         .collect();
@@ -45,15 +117,17 @@ pub(super) fn list(
         metadata.insert("remainingItemCount".to_owned(), json!(total - until));
     }
     let (kind, api_version) = if metadata_only {
-        (
-            "PartialObjectMetadataList".to_owned(),
-            "meta.k8s.io/v1".to_owned(),
-        )
+        ("PartialObjectMetadataList".to_owned(), META.to_owned())
     } else {
         let kind = kinds::by_plural(&target.group, &target.plural).map_or("", |kind| kind.kind);
         (format!("{kind}List"), target.api_version())
     };
-    json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata, "items": page })
+    Answer::List {
+        kind,
+        api_version,
+        metadata,
+        items,
+    }
 }
 
 /// A continue token: position and revision.

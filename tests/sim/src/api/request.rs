@@ -1,15 +1,16 @@
 //! One request of a client, from its bytes to its answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, Request, Response, StatusCode, header};
 use kube::client::Body as ClientBody;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
 
+use super::ApiServer;
 use super::audit::Write;
 use super::failure::Failure;
 use super::faults::{Call, Fault};
@@ -18,14 +19,15 @@ use super::store::Watcher;
 use super::verbs::{Incoming, Reply, verb_of};
 use super::watch::{Watching, refused};
 use super::write::{address, known};
-use super::{ApiServer, read};
 use crate::flink::{Asked, ClusterKey};
 
 /// How long a watch stays open if the client does not say.
 const WATCH_SECONDS: u64 = 300;
 
-fn json_response(code: u16, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn json_response(code: u16, body: &impl Serialize) -> Response<Body> {
+    // Documents whose keys are texts can always be written.
+    let text = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = Response::new(Body::from(text));
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or_default();
     let json = header::HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -87,7 +89,7 @@ impl ApiServer {
         }
     }
 
-    async fn objects(&self, incoming: Incoming) -> Response<Body> {
+    async fn objects(&self, mut incoming: Incoming) -> Response<Body> {
         let known = known(&address(&incoming.target).0).is_some();
         if !known || self.state().absent.contains(&incoming.target.plural) {
             let mut response = Response::new(Body::from("404 page not found\n"));
@@ -120,14 +122,14 @@ impl ApiServer {
             )),
             Fault::TimeoutBefore => hung(hang).await,
             Fault::TimeoutAfter => {
-                let _ = self.serve(&incoming, verb, &resource, false);
+                let _ = self.serve(&mut incoming, verb, &resource, false);
                 hung(hang).await
             }
             Fault::Overtaken => {
                 self.overtake(&incoming);
-                self.serve(&incoming, verb, &resource, false)
+                self.serve(&mut incoming, verb, &resource, false)
             }
-            fault => self.serve(&incoming, verb, &resource, fault == Fault::Stale),
+            fault => self.serve(&mut incoming, verb, &resource, fault == Fault::Stale),
         };
         match reply {
             Ok((code, body)) => json_response(code, &body),
@@ -147,12 +149,18 @@ impl ApiServer {
     }
 
     /// Do what is asked and note it if it is a write.
-    fn serve(&self, incoming: &Incoming, verb: &'static str, resource: &str, old: bool) -> Reply {
+    fn serve(
+        &self,
+        incoming: &mut Incoming,
+        verb: &'static str,
+        resource: &str,
+        old: bool,
+    ) -> Reply {
         let now = self.clock.now();
         let state = &mut self.state();
         let reply = match verb {
             "get" => incoming.get(state),
-            "list" => Ok((200, Arc::new(incoming.list(state, old)))),
+            "list" => Ok((200, incoming.list(state, old))),
             "create" => incoming.create(state, now),
             "update" | "patch" => incoming.change(state, now),
             "delete" => incoming.delete(state, now),
@@ -176,9 +184,8 @@ impl ApiServer {
             });
         }
         reply.map(|(code, body)| {
-            let bare = incoming.metadata_only && verb != "list" && body.get("metadata").is_some();
-            let bare = bare.then(|| Arc::new(read::metadata_of(&body)));
-            (code, bare.unwrap_or(body))
+            let bare = incoming.metadata_only;
+            (code, if bare { body.bare() } else { body })
         })
     }
 
@@ -279,14 +286,14 @@ impl ApiServer {
             )),
             Fault::Error => Ok((
                 500,
-                Arc::new(json!({ "errors": ["Internal server error.", "an injected fault"] })),
+                json!({ "errors": ["Internal server error.", "an injected fault"] }).into(),
             )),
             Fault::TimeoutBefore => hung(hang).await,
             Fault::TimeoutAfter => {
                 let _ = ask();
                 hung(hang).await
             }
-            _ => ask().map(|answer| (answer.status, Arc::new(answer.body))),
+            _ => ask().map(|answer| (answer.status, answer.body.into())),
         };
         match reply {
             Ok((code, body)) => json_response(code, &body),

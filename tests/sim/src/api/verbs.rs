@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::path::Target;
+use super::read::Answer;
 use super::selector::Selector;
 use super::store::{Filter, Stored};
 use super::write::{self, address, known};
@@ -25,7 +26,7 @@ pub(super) struct Incoming {
 }
 
 /// Status and body, or why not.
-pub(super) type Reply = Result<(u16, Arc<Value>), Failure>;
+pub(super) type Reply = Result<(u16, Answer), Failure>;
 
 /// Kubernetes' verb for a method.
 pub(super) fn verb_of(method: &Method, named: bool, watch: bool) -> &'static str {
@@ -88,14 +89,14 @@ impl Incoming {
             known(&address(&self.target).0).and_then(|kind| kind.scale),
         ) {
             (Some("scale"), Some(paths)) => {
-                read::scale(&stored.value, paths).map(|scale| (200, Arc::new(scale)))
+                read::scale(&stored.value, paths).map(|scale| (200, scale.into()))
             }
-            (None | Some("status"), _) => Ok((200, stored.value)),
+            (None | Some("status"), _) => Ok((200, stored.value.into())),
             _ => Err(Failure::not_found(&self.target.resource(), "")),
         }
     }
 
-    pub(super) fn list(&self, state: &mut State, old: bool) -> Value {
+    pub(super) fn list(&self, state: &mut State, old: bool) -> Answer {
         let (kind, _) = address(&self.target);
         let limit = self
             .query
@@ -123,13 +124,14 @@ impl Incoming {
         )
     }
 
-    pub(super) fn create(&self, state: &mut State, now: Timestamp) -> Reply {
-        let created = write::create(&mut state.store, &self.target, self.body.clone(), now)?;
-        Ok((201, created))
+    pub(super) fn create(&mut self, state: &mut State, now: Timestamp) -> Reply {
+        let body = std::mem::take(&mut self.body);
+        let created = write::create(&mut state.store, &self.target, body, now)?;
+        Ok((201, created.into()))
     }
 
     /// A replacement or a patch, of the object or of a subresource.
-    pub(super) fn change(&self, state: &mut State, now: Timestamp) -> Reply {
+    pub(super) fn change(&mut self, state: &mut State, now: Timestamp) -> Reply {
         if self.content_type.contains("apply-patch") {
             return self.apply(state, now);
         }
@@ -137,8 +139,8 @@ impl Incoming {
         if self.target.subresource.as_deref() == Some("scale") {
             return self.scale(state, &old);
         }
-        let mut new = old.value.as_ref().clone();
-        match () {
+        let present = || old.value.as_ref().clone();
+        let new = match () {
             () if self.method == Method::PUT => {
                 let custom = self.target.group == kinds::FLINK;
                 if custom && crate::json::text(&self.body, "/metadata/resourceVersion").is_empty() {
@@ -146,17 +148,21 @@ impl Incoming {
                         "metadata.resourceVersion: Invalid value: must be specified for an update";
                     return Err(Failure::new(422, "Invalid", message));
                 }
-                new = self.body.clone();
+                std::mem::take(&mut self.body)
             }
             () if self.content_type.contains("json-patch") => {
+                let mut new = present();
                 patch::json_patch(&mut new, &self.body)?;
+                new
             }
-            () => patch::merge(&mut new, &self.body),
-        }
-        Ok((
-            200,
-            write::update(&mut state.store, &self.target, &old, new)?,
-        ))
+            () => {
+                let mut new = present();
+                patch::merge(&mut new, &self.body);
+                new
+            }
+        };
+        let written = write::update(&mut state.store, &self.target, &old, new)?;
+        Ok((200, written.into()))
     }
 
     pub(super) fn scale(&self, state: &mut State, old: &Stored) -> Reply {
@@ -183,10 +189,10 @@ impl Incoming {
             ..self.target.clone()
         };
         let written = write::update(&mut state.store, &whole, old, new)?;
-        read::scale(&written, paths).map(|scale| (200, Arc::new(scale)))
+        read::scale(&written, paths).map(|scale| (200, scale.into()))
     }
 
-    pub(super) fn apply(&self, state: &mut State, now: Timestamp) -> Reply {
+    pub(super) fn apply(&mut self, state: &mut State, now: Timestamp) -> Reply {
         let manager = self.query.get("fieldManager").cloned().unwrap_or_default();
         if manager.is_empty() {
             return Err(Failure::new(
@@ -214,11 +220,11 @@ impl Incoming {
             if self.target.subresource.is_some() {
                 return Err(Failure::not_found(&kind.1, &key.1));
             }
-            let mut body = self.body.clone();
+            let mut body = std::mem::take(&mut self.body);
             patch::merge(&mut body, &json!({ "metadata": { "name": key.1 } }));
             let created = write::create(&mut state.store, &self.target, body, now)?;
             state.store.note_applied(&kind, &key, manager, ours);
-            return Ok((201, created));
+            return Ok((201, created.into()));
         };
         let mut new = apply::apply(&old.value, &old.applied, &ours, &manager, force)?;
         let version = self.body.pointer("/metadata/resourceVersion").cloned();
@@ -229,7 +235,7 @@ impl Incoming {
         let mut applied = Arc::clone(&old.applied);
         Arc::make_mut(&mut applied).insert(manager, ours);
         let written = write::update_applied(&mut state.store, &self.target, &old, new, applied)?;
-        Ok((200, written))
+        Ok((200, written.into()))
     }
 
     /// `DeleteOptions` of the body, completed by those of the query.
@@ -255,9 +261,11 @@ impl Incoming {
     pub(super) fn delete(&self, state: &mut State, now: Timestamp) -> Reply {
         let (kind, key) = address(&self.target);
         let left = write::delete(&mut state.store, &kind, &key, &self.options(), now)?;
-        let success = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-            "details": { "name": key.1, "kind": kind.1 } });
-        Ok((200, left.unwrap_or_else(|| Arc::new(success))))
+        let success = || {
+            json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+            "details": { "name": key.1, "kind": kind.1 } })
+        };
+        Ok((200, left.map_or_else(|| success().into(), Answer::from)))
     }
 
     pub(super) fn delete_all(&self, state: &mut State, now: Timestamp) -> Reply {
@@ -271,13 +279,13 @@ impl Incoming {
         let revision = state.store.revision;
         Ok((
             200,
-            Arc::new(read::list(
+            read::list(
                 &self.target,
                 objects,
                 revision,
                 (0, None),
                 self.metadata_only,
-            )),
+            ),
         ))
     }
 }

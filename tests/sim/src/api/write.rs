@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::kinds::{self, Kind};
 use super::path::Target;
 use super::store::{KindKey, ObjectKey, Store, Stored};
-use crate::json::{items, text};
+use crate::json::{at, items, text};
 
 /// Finalizer of an object whose dependents go first.
 pub(super) const FOREGROUND: &str = "foregroundDeletion";
@@ -215,10 +215,9 @@ pub(super) fn update_applied(
     if new == *old.value && applied == old.applied {
         return Ok(Arc::clone(&old.value));
     }
-    let counts = new.pointer("/metadata/generation").is_some();
+    let counts = at(&new, "/metadata/generation").is_some();
     if counts && !specification(&new).eq(specification(&old.value)) {
-        let generation = new
-            .pointer("/metadata/generation")
+        let generation = at(&new, "/metadata/generation")
             .and_then(Value::as_i64)
             .unwrap_or_default();
         set_meta(&mut new, "generation", Some(json!(generation + 1)));
@@ -258,9 +257,7 @@ fn keep(new: &mut Value, old: &Value, is_kept: impl Fn(&str) -> bool) {
 
 /// A deleted object that nothing holds any more.
 fn ends(value: &Value) -> bool {
-    let grace = value
-        .pointer("/metadata/deletionGracePeriodSeconds")
-        .and_then(Value::as_i64);
+    let grace = at(value, "/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64);
     !text(value, "/metadata/deletionTimestamp").is_empty()
         && finalizers(value).is_empty()
         && grace.unwrap_or_default() == 0
@@ -301,9 +298,7 @@ pub(super) fn delete(
     }
     let asked = options.get("gracePeriodSeconds").and_then(Value::as_i64);
     let grace = if kind.1 == "pods" {
-        let own = value
-            .pointer("/spec/terminationGracePeriodSeconds")
-            .and_then(Value::as_i64);
+        let own = at(&value, "/spec/terminationGracePeriodSeconds").and_then(Value::as_i64);
         asked.or(own).unwrap_or(POD_GRACE)
     } else {
         0
@@ -320,10 +315,7 @@ pub(super) fn delete(
     let deleting = !text(&value, "/metadata/deletionTimestamp").is_empty();
     if !deleting {
         set_meta(&mut value, "deletionTimestamp", Some(json!(seconds(now))));
-        if let Some(generation) = value
-            .pointer("/metadata/generation")
-            .and_then(Value::as_i64)
-        {
+        if let Some(generation) = at(&value, "/metadata/generation").and_then(Value::as_i64) {
             set_meta(&mut value, "generation", Some(json!(generation + 1)));
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::job_managers::string_map;
+use super::job_managers::{string_map, strings};
 use super::{Node, Sight, is_deleting, name, namespace};
 use crate::api::Failure;
 use crate::flink::{ClusterKey, HaData};
@@ -73,9 +73,7 @@ impl Node {
         present: &[Arc<Value>],
     ) -> Result<(), Failure> {
         match present.iter().find(|present| name(present) == map) {
-            Some(present) if is_deleting(present) || string_map(present, "/data") == *data => {
-                Ok(())
-            }
+            Some(present) if is_deleting(present) || holds(present, data) => Ok(()),
             Some(present) => {
                 let gone = string_map(present, "/data")
                     .into_keys()
@@ -102,6 +100,13 @@ impl Node {
             })),
         }
     }
+}
+
+/// Whether this is what a ConfigMap holds.
+fn holds(map: &Value, data: &BTreeMap<String, String>) -> bool {
+    let entries = || strings(map, "/data");
+    let same = |(entry, value): (&str, &str)| data.get(entry).is_some_and(|it| it == value);
+    entries().count() == data.len() && entries().all(same)
 }
 
 /// Leaders, and the graph of each job under the key of its version.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Node, Sight, condition, is_deleting, is_ready, key, label, name, namespace, uid};
 use crate::api::{Failure, merge_patch};
-use crate::json::text;
+use crate::json::{at, items, text};
 use crate::random::hex_of;
 
 /// Label that tells a Deployment's own pods from others it owns.
@@ -52,7 +52,7 @@ impl Node {
     }
 
     fn template_hash(&mut self, deployment: &Value) -> String {
-        let generation = deployment.pointer("/metadata/generation");
+        let generation = at(deployment, "/metadata/generation");
         let generation = generation.and_then(Value::as_u64).unwrap_or_default();
         match self.hashes.get(uid(deployment)) {
             Some((known, hash)) if *known == generation => hash.clone(),
@@ -67,15 +67,10 @@ impl Node {
 
     fn create_pod(&mut self, deployment: &Value, hash: &str) -> Result<(), Failure> {
         self.serial += 1;
-        let template = deployment
-            .pointer("/spec/template")
-            .cloned()
-            .unwrap_or_default();
-        let field = |pointer: &str| {
-            template
-                .pointer(pointer)
-                .cloned()
-                .unwrap_or_else(|| json!({}))
+        let field = |path: &str| {
+            let template = at(deployment, "/spec/template");
+            let value = template.and_then(|template| at(template, path));
+            value.cloned().unwrap_or_else(|| json!({}))
         };
         let mut labels = field("/metadata/labels");
         merge_patch(&mut labels, &json!({ TEMPLATE_HASH: hash }));
@@ -104,6 +99,9 @@ impl Node {
             .count();
         let present = pods.iter().filter(|pod| !is_deleting(pod)).count();
         let available = ready >= replicas(deployment) && ready > 0;
+        if is_reported(deployment, (present, ready), available) {
+            return Ok(());
+        }
         let mut conditions = vec![available_condition(deployment, available, now)];
         if let Some(message) = refused(deployment) {
             conditions.push(json!({ "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
@@ -111,7 +109,7 @@ impl Node {
         }
         let count = |count: usize| if count > 0 { json!(count) } else { Value::Null };
         let change = json!({ "status": {
-            "observedGeneration": deployment.pointer("/metadata/generation"),
+            "observedGeneration": at(deployment, "/metadata/generation"),
             "replicas": count(present), "updatedReplicas": count(present),
             "readyReplicas": count(ready), "availableReplicas": count(ready),
             "unavailableReplicas": count(replicas(deployment).saturating_sub(ready)),
@@ -128,6 +126,28 @@ impl Node {
         self.kube
             .merge("deployments", key(deployment), Some("status"), &change)
     }
+}
+
+/// Whether the status says so already: looked at in each round, and hardly ever different.
+fn is_reported(deployment: &Value, (present, ready): (usize, usize), available: bool) -> bool {
+    let count = |field: &str| {
+        let count = deployment.get("status").and_then(|it| it.get(field));
+        count.and_then(Value::as_u64).unwrap_or_default()
+    };
+    let is = |field: &str, wanted: usize| u64::try_from(wanted).is_ok_and(|it| it == count(field));
+    let wanted = if available { "True" } else { "False" };
+    at(deployment, "/status/observedGeneration") == at(deployment, "/metadata/generation")
+        && is("replicas", present)
+        && is("updatedReplicas", present)
+        && is("readyReplicas", ready)
+        && is("availableReplicas", ready)
+        && is(
+            "unavailableReplicas",
+            replicas(deployment).saturating_sub(ready),
+        )
+        && items(deployment, "/status/conditions").count() == 1
+        && condition(deployment, "Available").is_some_and(|it| text(it, "/status") == wanted)
+        && refused(deployment).is_none()
 }
 
 /// Fields of an object that is a field.
@@ -180,16 +200,14 @@ fn refused(deployment: &Value) -> Option<String> {
 }
 
 fn replicas(deployment: &Value) -> usize {
-    let replicas = deployment
-        .pointer("/spec/replicas")
+    let replicas = at(deployment, "/spec/replicas")
         .and_then(Value::as_u64)
         .unwrap_or(1);
     usize::try_from(replicas).unwrap_or(usize::MAX)
 }
 
 fn hash_of_template(deployment: &Value) -> String {
-    let template = deployment
-        .pointer("/spec/template")
+    let template = at(deployment, "/spec/template")
         .map(Value::to_string)
         .unwrap_or_default();
     hex_of(&template).chars().take(10).collect()

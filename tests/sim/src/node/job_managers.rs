@@ -10,7 +10,7 @@ use super::deployments::owner_reference;
 use super::{Node, Sight, is_deleting, is_owned_by, is_ready, key, label, name, namespace, uid};
 use crate::api::Failure;
 use crate::flink::{ClusterConfig, ClusterKey, JobManagerStart};
-use crate::json::{items, text};
+use crate::json::{at, items, text};
 
 impl Node {
     /// The container of a JobManager's pod runs.
@@ -19,12 +19,12 @@ impl Node {
             return Ok(());
         }
         let cluster = ClusterKey::new(namespace(pod), label(pod, "app"));
-        let args = arguments(pod);
+        let args: Vec<&str> = arguments(pod).collect();
         let mut config = self.mounted_config(pod)?;
         config.extend(dynamic_properties(&args));
         let application = args
             .iter()
-            .any(|arg| arg.contains("kubernetes-application") || arg == "standalone-job");
+            .any(|arg| arg.contains("kubernetes-application") || *arg == "standalone-job");
         let labels = format!("app={},configmap-type=high-availability", cluster.name);
         let ha = metadata_of(&cluster, &self.kube.list("configmaps", &labels)?);
         let start = JobManagerStart {
@@ -130,30 +130,25 @@ fn task_manager(owner: &Value, job_manager: &Value, name: &str) -> Value {
             "ownerReferences": [owner_reference(owner)],
         },
         "spec": { "containers": [{ "name": "flink-main-container",
-            "image": job_manager.pointer("/spec/containers/0/image") }] },
+            "image": at(job_manager, "/spec/containers/0/image") }] },
     })
 }
 
 /// Arguments of the main container, split at blanks.
-fn arguments(pod: &Value) -> Vec<String> {
+fn arguments(pod: &Value) -> impl Iterator<Item = &str> {
     let main = items(pod, "/spec/containers")
         .filter(|container| text(container, "/name") == "flink-main-container");
     main.flat_map(|container| items(container, "/args"))
         .filter_map(Value::as_str)
         .flat_map(str::split_whitespace)
-        .map(str::to_owned)
-        .collect()
 }
 
 /// Options given as arguments: `-D key=value`, `-Dkey=value`, `--fromSavepoint path`.
-fn dynamic_properties(args: &[String]) -> BTreeMap<String, String> {
+fn dynamic_properties(args: &[&str]) -> BTreeMap<String, String> {
     let mut properties = BTreeMap::new();
     for (position, arg) in args.iter().enumerate() {
-        let next = args
-            .get(position + 1)
-            .map(String::as_str)
-            .unwrap_or_default();
-        let pair = match arg.as_str() {
+        let next = args.get(position + 1).copied().unwrap_or_default();
+        let pair = match *arg {
             "-D" => next.split_once('='),
             "--fromSavepoint" => Some(("execution.savepoint.path", next)),
             arg => arg.strip_prefix("-D").and_then(|pair| pair.split_once('=')),
@@ -164,17 +159,22 @@ fn dynamic_properties(args: &[String]) -> BTreeMap<String, String> {
 }
 
 fn is_native(pod: &Value) -> bool {
-    arguments(pod).iter().any(|arg| arg.contains("kubernetes-"))
+    arguments(pod).any(|arg| arg.contains("kubernetes-"))
 }
 
-/// An object of texts at a pointer.
-pub(super) fn string_map(value: &Value, pointer: &str) -> BTreeMap<String, String> {
-    let fields = value
-        .pointer(pointer)
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
-    fields
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+/// The texts among the fields of the object at a path, in the order of their keys.
+pub(super) fn strings<'a>(
+    value: &'a Value,
+    path: &str,
+) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+    let fields = at(value, path).and_then(Value::as_object);
+    let fields = fields.into_iter().flatten();
+    fields.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+}
+
+/// The same as a map.
+pub(super) fn string_map(value: &Value, path: &str) -> BTreeMap<String, String> {
+    strings(value, path)
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()
 }

@@ -28,7 +28,7 @@ pub use remote::Remote;
 
 use crate::api::{Failure, SharedFlink};
 use crate::flink::{ClusterKey, SimFlink};
-use crate::json::{items, text};
+use crate::json::{at, items, text};
 
 /// How long things take on the node.
 #[derive(Clone, Copy, Debug)]
@@ -62,32 +62,35 @@ pub struct Node {
     /// Generation of each Deployment, by uid, and the hash of the template it has in it.
     hashes: BTreeMap<String, (u64, String)>,
     surplus_since: BTreeMap<ClusterKey, Timestamp>,
+    /// What was seen in the last round; most rounds see the same.
+    sight: Option<Arc<Sight>>,
     /// What had happened at the end of the last round: changes in the API server and in Flink.
     seen: Option<(u64, u64)>,
     wakes: Option<Timestamp>,
     serial: u64,
 }
 
+/// Objects of a kind.
+type List = Arc<Vec<Arc<Value>>>;
+
 /// What stood in the API server at the beginning of a round.
 struct Sight {
-    deployments: Arc<Vec<Arc<Value>>>,
-    pods: Arc<Vec<Arc<Value>>>,
+    deployments: List,
+    pods: List,
     /// Positions of Deployments by uid.
     makers: BTreeMap<String, usize>,
     /// Positions of pods by the uid of an owner.
     owned: BTreeMap<String, Vec<usize>>,
     /// Positions of pods by cluster and component.
     parts: BTreeMap<(ClusterKey, String), Vec<usize>>,
-    /// ConfigMaps of Flink's high availability by cluster.
+    /// ConfigMaps of Flink's high availability.
+    maps: List,
+    /// The same by cluster.
     ha: BTreeMap<ClusterKey, Vec<Arc<Value>>>,
 }
 
 impl Sight {
-    fn new(
-        deployments: Arc<Vec<Arc<Value>>>,
-        pods: Arc<Vec<Arc<Value>>>,
-        ha: &[Arc<Value>],
-    ) -> Self {
+    fn new(deployments: List, pods: List, maps: List) -> Self {
         let mut owned: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut parts: BTreeMap<(ClusterKey, String), Vec<usize>> = BTreeMap::new();
         for (position, pod) in pods.iter().enumerate() {
@@ -100,11 +103,10 @@ impl Sight {
             let part = (cluster_of(pod), label(pod, "component").to_owned());
             parts.entry(part).or_default().push(position);
         }
-        let mut maps: BTreeMap<ClusterKey, Vec<Arc<Value>>> = BTreeMap::new();
-        for map in ha {
-            maps.entry(cluster_of(map))
-                .or_default()
-                .push(Arc::clone(map));
+        let mut ha: BTreeMap<ClusterKey, Vec<Arc<Value>>> = BTreeMap::new();
+        for map in maps.iter() {
+            let of_cluster = ha.entry(cluster_of(map)).or_default();
+            of_cluster.push(Arc::clone(map));
         }
         let makers = deployments.iter().enumerate();
         let makers = makers
@@ -116,8 +118,16 @@ impl Sight {
             makers,
             owned,
             parts,
-            ha: maps,
+            maps,
+            ha,
         }
+    }
+
+    /// It was made from these very lists.
+    fn is_of(&self, deployments: &List, pods: &List, maps: &List) -> bool {
+        Arc::ptr_eq(&self.deployments, deployments)
+            && Arc::ptr_eq(&self.pods, pods)
+            && Arc::ptr_eq(&self.maps, maps)
     }
 
     fn pods_at(&self, positions: Option<&Vec<usize>>) -> Vec<&Value> {
@@ -166,6 +176,7 @@ impl Node {
             job_managers: BTreeMap::new(),
             hashes: BTreeMap::new(),
             surplus_since: BTreeMap::new(),
+            sight: None,
             seen: None,
             wakes: None,
             serial: 0,
@@ -181,14 +192,7 @@ impl Node {
         self.wakes = None;
         self.kube.collect_garbage()?;
         self.flink().advance(now);
-        let ha = self
-            .kube
-            .list("configmaps", "configmap-type=high-availability")?;
-        let sight = Sight::new(
-            self.kube.list("deployments", "")?,
-            self.kube.list("pods", "")?,
-            &ha,
-        );
+        let sight = self.look()?;
         self.deployments(&sight, now)?;
         self.kubelet(&sight, now)?;
         self.job_managers(&sight, now)?;
@@ -202,6 +206,19 @@ impl Node {
         }
         self.seen = happened;
         Ok(())
+    }
+
+    /// What stands in the API server.
+    fn look(&mut self) -> Result<Arc<Sight>, Failure> {
+        let maps = "configmap-type=high-availability";
+        let maps = self.kube.list("configmaps", maps)?;
+        let deployments = self.kube.list("deployments", "")?;
+        let pods = self.kube.list("pods", "")?;
+        let before = self.sight.take();
+        let same = before.filter(|sight| sight.is_of(&deployments, &pods, &maps));
+        let sight = same.unwrap_or_else(|| Arc::new(Sight::new(deployments, pods, maps)));
+        self.sight = Some(Arc::clone(&sight));
+        Ok(sight)
     }
 
     /// When a round is due at the latest; `None` until something changes.
@@ -259,8 +276,7 @@ fn is_ready(pod: &Value) -> bool {
 
 /// A label of an object; empty if it has none.
 fn label<'a>(value: &'a Value, name: &str) -> &'a str {
-    let labels = value.pointer("/metadata/labels");
-    labels
+    at(value, "/metadata/labels")
         .and_then(|labels| labels.get(name))
         .and_then(Value::as_str)
         .unwrap_or_default()

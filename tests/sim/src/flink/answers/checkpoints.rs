@@ -1,11 +1,12 @@
 //! `/jobs/:job/checkpoints` and the details of one.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::checkpoints::Snapshot;
 use super::super::job::Job;
 use super::super::rest::Answer;
 use super::{add, ms};
+use crate::json::object;
 
 /// Statistics of a job's checkpoints.
 pub(in crate::flink) fn checkpoints(job: &Job) -> Value {
@@ -22,30 +23,34 @@ pub(in crate::flink) fn checkpoints(job: &Job) -> Value {
         history.insert(0, pending(id, ms(triggered)));
     }
     let of = |snapshot: &Option<Snapshot>| {
-        snapshot
-            .as_ref()
-            .map(|snapshot| ended(snapshot, state_size))
+        let snapshot = snapshot.as_ref();
+        Value::from(snapshot.map(|snapshot| ended(snapshot, state_size)))
     };
-    json!({
-        "counts": {
-            "restored": all.counts.restored,
-            "total": all.counts.completed + all.counts.failed + in_progress,
-            "in_progress": in_progress,
-            "completed": all.counts.completed,
-            "failed": all.counts.failed,
-        },
-        "summary": summary(state_size),
-        "latest": {
-            "completed": of(&all.completed),
-            "savepoint": of(&all.savepoint),
-            "failed": of(&all.failed),
-            "restored": all.restored.as_ref().map(|restored| json!({
-                "id": restored.id, "restore_timestamp": ms(restored.at),
-                "is_savepoint": restored.savepoint, "external_path": restored.path,
-            })),
-        },
-        "history": history,
-    })
+    let restored = all.restored.as_ref().map(|restored| {
+        json!({
+            "id": restored.id, "restore_timestamp": ms(restored.at),
+            "is_savepoint": restored.savepoint, "external_path": restored.path,
+        })
+    });
+    let counts = json!({
+        "restored": all.counts.restored,
+        "total": all.counts.completed + all.counts.failed + in_progress,
+        "in_progress": in_progress,
+        "completed": all.counts.completed,
+        "failed": all.counts.failed,
+    });
+    let latest = object([
+        ("completed", of(&all.completed)),
+        ("savepoint", of(&all.savepoint)),
+        ("failed", of(&all.failed)),
+        ("restored", restored.into()),
+    ]);
+    object([
+        ("counts", counts),
+        ("summary", summary(state_size)),
+        ("latest", latest),
+        ("history", Value::Array(history)),
+    ])
 }
 
 fn summary(state_size: u64) -> Value {
@@ -59,12 +64,9 @@ fn summary(state_size: u64) -> Value {
     ];
     #[expect(clippy::cast_precision_loss, reason = "sizes of a test")]
     let exact = state_size as f64;
-    let of = |field: &&str| {
-        let statistics = json!({ "min": state_size, "max": state_size, "avg": state_size, "p50": exact,
-            "p90": exact, "p95": exact, "p99": exact, "p999": exact });
-        ((*field).to_owned(), statistics)
-    };
-    Value::Object(fields.iter().map(of).collect::<Map<String, Value>>())
+    let statistics = json!({ "min": state_size, "max": state_size, "avg": state_size, "p50": exact,
+        "p90": exact, "p95": exact, "p99": exact, "p999": exact });
+    object(fields.map(|field| (field, statistics.clone())))
 }
 
 fn common(id: u64, status: &str, triggered: i64) -> Value {
