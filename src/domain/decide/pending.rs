@@ -385,29 +385,34 @@ pub fn counts_on_metadata(status: &FlinkDeploymentStatus, recorded: &Recorded) -
         && deploy::recorded_mode(recorded) == UpgradeMode::LastState
 }
 
-/// The job ended before its JobManager was gone, and Flink dropped the metadata: `track` took its last checkpoint instead.
+/// The job ended before its JobManager was gone, and Flink dropped the metadata that were counted on. `track` took its last
+/// checkpoint instead; if nobody told it, a start without it is a loss.
 /// Returns why that is not known yet, though somebody can be asked.
 fn ended_meanwhile(draft: &mut Draft, observed: &Observed) -> Option<String> {
     let recorded = draft.deployed()?;
     if !counts_on_metadata(&draft.status, &recorded) {
         return None;
     }
-    let ended = draft.job_id().is_some_and(|id| {
-        let job = observed.job(&id);
-        job.seen()
-            .is_some_and(|job| job.state.is_globally_terminal())
-    });
-    if ended && observed.job_manager.seen().is_some_and(|jm| !jm.deleting) {
-        if let Some(why) = observed.checkpoints.why_unknown() {
+    let job = observed.job(&draft.job_id()?).map(|job| job.state);
+    let is_over = |state: &FlinkJobState| state.is_globally_terminal();
+    let dropped = !observed.ha.is_unknown() && !observed.has_job() && draft.began().is_some();
+    if observed.job_manager.seen().is_some_and(|jm| !jm.deleting) {
+        let unread = match &job {
+            Sighting::Unknown(why) if dropped => Some(why.as_str()),
+            Sighting::Seen(state) if is_over(state) => observed.checkpoints.why_unknown(),
+            _ => None,
+        };
+        if let Some(why) = unread {
             return Some(why.to_owned());
         }
     }
-    let terminal = draft
+    let told = draft
         .job_state()
         .is_some_and(FlinkJobState::is_globally_terminal);
-    let dropped = !observed.ha.is_unknown() && !observed.has_checkpoint();
-    if terminal && dropped && draft.restore_path().as_deref() != Some(LAST_STATE_PATH) {
+    if told && dropped && draft.restore_path().as_deref() != Some(LAST_STATE_PATH) {
         draft.suspend_recorded(UpgradeMode::Savepoint);
+    } else if dropped && !told && job.seen().is_none_or(is_over) {
+        draft.job().upgrade_savepoint_path = Some(LAST_STATE_PATH.to_owned());
     }
     None
 }
