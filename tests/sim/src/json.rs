@@ -7,12 +7,19 @@ use serde_json::{Map, Value};
 
 /// The value at a path such as `/metadata/name`; segments are taken as they are.
 pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('/')
-        .skip(1)
-        .try_fold(value, |value, segment| match value {
-            Value::Array(items) => items.get(segment.parse::<usize>().ok()?),
-            value => value.get(segment),
-        })
+    let mut value = value;
+    let mut rest = path.strip_prefix('/');
+    while let Some(path) = rest {
+        // Segments are so short that a search for the next slash would cost more than what it finds.
+        let end = path.bytes().position(|byte| byte == b'/');
+        let segment = end.map_or(Some(path), |end| path.get(..end))?;
+        rest = end.and_then(|end| path.get(end + 1..));
+        value = match value {
+            Value::Array(items) => items.get(segment.parse::<usize>().ok()?)?,
+            value => value.get(segment)?,
+        };
+    }
+    Some(value)
 }
 
 /// The text at a path; empty if there is none.
