@@ -12,6 +12,7 @@ mod speed;
 mod workload;
 
 use std::{
+    ops::Range,
     path::PathBuf,
     sync::{Mutex, mpsc},
     thread,
@@ -41,6 +42,9 @@ struct Arguments {
     /// How many seeds.
     #[arg(long, default_value_t = 5)]
     seeds: u64,
+    /// The first of them: those from 5 on are not in the tables of the documentation.
+    #[arg(long, default_value_t = 0)]
+    first_seed: u64,
     /// Further options of the adaptive profile, `key=value`, as an additional contestant.
     #[arg(long)]
     variant: Vec<String>,
@@ -53,6 +57,13 @@ struct Arguments {
     /// Where tables and pictures go.
     #[arg(long)]
     out: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// The seeds.
+    fn chance(&self) -> Range<u64> {
+        self.first_seed..self.first_seed.saturating_add(self.seeds)
+    }
 }
 
 /// One run to be done.
@@ -86,7 +97,7 @@ fn main() -> Result<()> {
     let kinds = contestants::chosen(&arguments.contestants);
     let mut tasks = Vec::new();
     for workload in 0..workloads.len() {
-        for seed in 0..arguments.seeds {
+        for seed in arguments.chance() {
             let task = |kind: &Kind| Task {
                 workload,
                 seed,
@@ -98,20 +109,20 @@ fn main() -> Result<()> {
     let runs = run_all(&workloads, tasks, &arguments.variant)?;
     let mut text = report::tables(&workloads, &kinds, &runs)?;
     if arguments.ablation {
-        text.push_str(&ablation(&workloads, &runs, arguments.seeds)?);
+        text.push_str(&ablation(&workloads, &runs, arguments.chance())?);
     }
     report::write(&workloads, &kinds, &runs, &text, arguments.out.as_deref())
 }
 
 /// The adaptive profile without each of its parts, measured by the same oracle.
-fn ablation(workloads: &[Workload], runs: &[Run], seeds: u64) -> Result<String> {
+fn ablation(workloads: &[Workload], runs: &[Run], seeds: Range<u64>) -> Result<String> {
     let of = |kind: Kind| runs.iter().filter(move |run| run.kind == kind).cloned();
     let oracle: Vec<Run> = of(Kind::Oracle).collect();
     let mut rows = Vec::new();
     for part in Part::ALL {
         let option = format!("job.autoscaler.adaptive.without={}", part.as_str());
         let tasks = (0..workloads.len())
-            .flat_map(|workload| (0..seeds).map(move |seed| (workload, seed)))
+            .flat_map(|workload| seeds.clone().map(move |seed| (workload, seed)))
             .map(|(workload, seed)| Task {
                 workload,
                 seed,
