@@ -15,6 +15,7 @@
 mod ahead;
 mod demand;
 mod readings;
+mod warm;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -121,6 +122,8 @@ pub fn evaluate(
         means: all.iter().map(Series::means).collect(),
         series: &all,
         curves: &history.curves,
+        history,
+        young: warm::young(stable, now),
         expected: expected(settings, topology, history, now),
         evidence,
     };
@@ -207,6 +210,9 @@ struct Job<'a> {
     /// The means of each series.
     means: Vec<Means>,
     curves: &'a Curves,
+    history: &'a History,
+    /// Whether it has run for so short a time that caches may be cold.
+    young: bool,
     /// What earlier days say of each source.
     expected: Vec<Option<Rate>>,
     evidence: Evidence,
@@ -258,6 +264,13 @@ impl Job<'_> {
         let draining = ratios.any_upstream(&flag(|demand| demand.waits == Waits::Shrinks));
         let growing = ratios.any_upstream(&flag(|demand| demand.waits == Waits::Grows));
         let backlog = flag(|demand| demand.backlogged).contains(&true);
+        let positions = 0..self.series.len();
+        let full_at: Vec<Option<Ratio>> = positions.map(|at| self.full_at(at)).collect();
+        let capacities: Vec<Option<Capacity>> = (0..)
+            .zip(&full_at)
+            .map(|(at, full_at)| self.capacity(at, &measured, *full_at))
+            .collect();
+        let cold = self.cold(&capacities);
         let vertices = self
             .series
             .iter()
@@ -266,8 +279,8 @@ impl Job<'_> {
                 let means = self.means(position);
                 let get = |rates: &[Option<Rate>]| rates.get(position).copied().flatten();
                 let is = |flags: &[bool]| flags.get(position).copied().unwrap_or(false);
-                let full_at = self.full_at(position);
-                let capacity = self.capacity(position, &measured, full_at);
+                let full_at = full_at.get(position).copied().flatten();
+                let capacity = capacities.get(position).copied().flatten();
                 let own_doubt = self.doubt_of_capacity(series);
                 let bursts = bursts.get(position).copied().unwrap_or(Ratio::ZERO);
                 let from_sources = doubts.get(position).copied().unwrap_or(Ratio::ZERO);
@@ -275,7 +288,7 @@ impl Job<'_> {
                     target_rate: get(&targets),
                     rising: get(&rising).unwrap_or(Rate::ZERO),
                     forecast: forecasts.get(position).copied().flatten(),
-                    warming: self.warming(&means, series),
+                    warming: cold || self.warming(&means, series),
                     catch_up: get(&catch_ups).unwrap_or(Rate::ZERO),
                     capacity,
                     utilization: self.busy(&means, series.skew),
@@ -353,18 +366,6 @@ impl Job<'_> {
         let recent = points.get(recent..).unwrap_or_default();
         trend(recent, self.evidence.confidence())
             .or_else(|| trend(&points, self.evidence.confidence()))
-    }
-
-    /// Whether a vertex that is hardly ever idle does more and more in its busy time.
-    fn warming(&self, means: &Means, series: &Series) -> bool {
-        if !self.settings.uses(Part::WarmUp) {
-            return false;
-        }
-        let occupied = means.busy.is_some_and(|busy| busy.get() > OCCUPIED);
-        occupied
-            && self
-                .trend(series, capacity_in)
-                .is_some_and(|trend| trend.slope > 0.0)
     }
 
     /// The busy share that stands for the vertex: of the busiest subtask, unless the mean is asked for.

@@ -9,12 +9,12 @@ use flink_scaler::{
     curve::Point,
     history::Outcome,
     settings::{Mode, Profile},
-    simulate::{Fault, Load, Model},
+    simulate::{Fault, Load, Model, Stage, run::Rescale},
     step,
 };
 use jiff::SignedDuration;
 
-use super::{HOUR, both_with, job, most};
+use super::{HOUR, both_with, job, most, run_with, slots};
 use crate::support::{Job, at, id, of, vertex};
 
 /// Settings of a user who wants it to react fast.
@@ -223,4 +223,53 @@ fn w23_p3_a_rescale_is_decided_once_and_what_is_read_before_it_shows_is_no_news(
             )])
         );
     }
+}
+
+#[test]
+fn a_vertex_with_cold_caches_is_not_scaled_up_again_for_what_it_does_before_they_are_warm() {
+    let stage = |name: &str, rate: f64, from: usize| Stage {
+        parallelism: 2,
+        jitter: 0.05,
+        ..Stage::reading(name, rate, vec![from])
+    };
+    let source = Stage {
+        partitions: Some(48),
+        parallelism: 2,
+        ..Stage::source("source", 8000.0)
+    };
+    let keyed = Stage {
+        ship: ShipStrategy::Hash,
+        max_parallelism: 120,
+        contention: 0.01,
+        parallelism: 3,
+        ..stage("keyed", 1500.0, 1)
+    };
+    let load = Load::steps(&[(0.0, 3000.0), (HOUR, 7500.0)]);
+    let model = Model {
+        stages: vec![source, stage("map", 3000.0, 0), keyed],
+        loads: BTreeMap::from([(0, load.noisy(0.1, 3))]),
+        restart: 180.0,
+        replays: 60.0,
+        warm_up: 300.0,
+        ..Model::default()
+    };
+    let ups = |without: &[&str]| {
+        let settings = Settings {
+            adaptive_without: without.iter().map(|part| (*part).to_owned()).collect(),
+            ..Settings::default()
+        };
+        let run = run_with(&settings, Profile::Adaptive, model.clone(), 2.0 * HOUR);
+        let up = |rescale: &&Rescale| rescale.second > HOUR && slots(rescale) > 3;
+        run.rescales
+            .iter()
+            .filter(up)
+            .map(slots)
+            .collect::<Vec<u32>>()
+    };
+    let (waits, hurries) = (ups(&[]), ups(&["warm-up"]));
+    assert_eq!(waits.len(), 1, "{waits:?}");
+    assert!(
+        hurries.iter().max() > waits.iter().max(),
+        "{hurries:?} {waits:?}"
+    );
 }
