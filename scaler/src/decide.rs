@@ -481,6 +481,8 @@ fn why_not(vertices: &[VertexVerdict]) -> Reason {
         Reason::CatchingUp
     } else if let Some(until) = delayed.min() {
         Reason::ScaleDownDelayed { until }
+    } else if count(|reason| *reason == VertexReason::LoadRising) > 0 {
+        Reason::LoadRising
     } else if vertices.iter().any(VertexVerdict::changes) {
         Reason::WithinBand
     } else {

@@ -66,6 +66,8 @@ pub enum Reason {
     SavesNoSlot,
     /// What waits is being worked off; nothing is scaled down before that is done.
     CatchingUp,
+    /// Vertices could do with less, but more and more comes in.
+    LoadRising,
     /// Of vertices something needed is not known.
     Unknown {
         /// How many.
@@ -126,6 +128,7 @@ impl Reason {
             | Self::ScaleDownDelayed { .. }
             | Self::SavesNoSlot
             | Self::AfterRollBack { .. }
+            | Self::LoadRising
             | Self::CatchingUp => true,
             Self::Off
             | Self::Settings(_)
@@ -159,6 +162,7 @@ impl Reason {
             Self::SavesNoSlot => "SavesNoSlot",
             Self::WarmingUp => "WarmingUp",
             Self::CatchingUp => "CatchingUp",
+            Self::LoadRising => "LoadRising",
             Self::Unknown { .. } => "Unknown",
             Self::Unclear { .. } => "Unclear",
             Self::AlreadyRequested => "AlreadyRequested",
@@ -199,6 +203,7 @@ impl fmt::Display for Reason {
             ),
             Self::WarmingUp => f.write_str("the job becomes faster by itself; what it can do will show"),
             Self::CatchingUp => f.write_str("what waits is being worked off"),
+            Self::LoadRising => f.write_str("the load rises; nothing is scaled down meanwhile"),
             Self::Unknown { vertices } => write!(f, "too little is known about {}", Vertices(*vertices)),
             Self::Unclear { vertices } => write!(f, "the readings of {} scatter too much to tell", Vertices(*vertices)),
             Self::AlreadyRequested => f.write_str(
@@ -261,6 +266,8 @@ pub enum VertexReason {
     CatchingUp,
     /// It becomes faster by itself, as after a start with cold caches.
     WarmingUp,
+    /// Less would do, but more and more comes in.
+    LoadRising,
     /// It is busy though little seems to come in; it is not scaled down.
     BusyAgainstTarget,
     /// More would be right, but a vertex upstream or downstream can take no more.
@@ -320,6 +327,7 @@ impl fmt::Display for VertexReason {
             Self::NoLoad => f.write_str("nothing comes in"),
             Self::CatchingUp => f.write_str("working off what waits"),
             Self::WarmingUp => f.write_str("becoming faster by itself"),
+            Self::LoadRising => f.write_str("less is enough, but the load rises; not scaled down"),
             Self::BusyAgainstTarget => {
                 f.write_str("busy although little seems to come in; not scaled down")
             }

@@ -1,8 +1,8 @@
 //! One vertex: what it should have, and why.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+mod down;
 
-use jiff::SignedDuration;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use super::{
     Context,
@@ -20,24 +20,11 @@ use crate::{
     reason::VertexReason,
     scalability,
     schedule::Agenda,
-    settings::{Part, Profile, Settings},
+    settings::{Part, Settings},
     topology::{Vertex, VertexId},
-    tracking::{self, signed},
     units::{Capacity, Rate, Ratio},
     verdict::VertexVerdict,
 };
-
-/// How many times its own length a rescale counts when it is weighed against wasted cores.
-const OUTWEIGHS: f64 = 20.0;
-
-/// Less must have been enough for at least so long, unless something else is set.
-const SHORTEST_HOLD: SignedDuration = SignedDuration::from_mins(5);
-
-/// A rescale that has not been measured is weighed as if it took no longer than this.
-const UNMEASURED: SignedDuration = SignedDuration::from_mins(1);
-
-/// And at most so long.
-const LONGEST_HOLD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Records arrive in bursts if the rate may be off by more than this share for it.
 const BURSTY: f64 = 0.25;
@@ -152,7 +139,7 @@ impl Subject<'_> {
     fn fitted(&self, vertex: &Vertex, factor: Ratio) -> Fitted {
         let settings = self.settings();
         let factors = Factors {
-            down: settings.scale_down_max_factor,
+            down: self.largest_loss(vertex),
             up: settings.scale_up_max_factor,
         };
         let (history, partitions) = (self.context.history, self.evaluated.partitions);
@@ -164,6 +151,21 @@ impl Subject<'_> {
             (factor, factors),
         );
         self.context.not_what_failed(vertex, fitted)
+    }
+
+    /// The share of its subtasks that the vertex may lose at once. A second step would be a second interruption that tells
+    /// nothing new where it was seen what a subtask does; where it was not, or records arrive in bursts, the first step shows it.
+    fn largest_loss(&self, vertex: &Vertex) -> f64 {
+        let settings = self.settings();
+        let curve = self.context.history.curves.get(&vertex.id);
+        let seen = curve.is_some_and(|curve| !curve.points.is_empty());
+        let bursty = self.evaluated.bursts.get() > BURSTY;
+        let free = settings.scale_down_max_factor.is_none() && settings.uses(Part::AtOnce);
+        if free && seen && !bursty {
+            1.0
+        } else {
+            settings.largest_loss()
+        }
     }
 
     /// Where records arrive in bursts nobody knows how large the next is: more comes step by step.
@@ -325,110 +327,6 @@ impl Subject<'_> {
         let (settings, restart) = (self.settings(), self.context.restart);
         let now = self.evaluated.need_now(settings, self.backlog, restart)?;
         (capacity >= now.scale_up).then_some(forecast)
-    }
-
-    fn down(
-        &self,
-        vertex: &Vertex,
-        place: Place,
-        wanted: u32,
-        delayed: &mut BTreeMap<VertexId, Delayed>,
-    ) -> Outcome {
-        if let Some(reason) = self.too_risky() {
-            delayed.remove(&vertex.id);
-            return Outcome::stay(vertex, reason);
-        }
-        let now = self.context.situation.now;
-        let interval = self.hold_time(vertex, wanted);
-        if interval == SignedDuration::ZERO && !self.down {
-            return Outcome::stay(vertex, VertexReason::Unclear);
-        }
-        let mut recommended = (wanted, place == Place::Above);
-        if interval > SignedDuration::ZERO {
-            let waiting = delayed.entry(vertex.id.clone()).or_default();
-            waiting.push(now, wanted, place == Place::Above);
-            let start = now.saturating_sub(interval).unwrap_or(now);
-            if let Some(since) = waiting.since().filter(|since| *since > start) {
-                let until = later(since, interval);
-                return Outcome::stay(vertex, VertexReason::ScaleDownDelayed { until });
-            }
-            if !self.down {
-                return Outcome::stay(vertex, VertexReason::Unclear);
-            }
-            waiting.forget_before(start);
-            if let Some(largest) = waiting.largest_since(start) {
-                recommended = (largest.parallelism, largest.outside_band);
-            }
-        }
-        let (target, outside_band) = recommended;
-        if target >= vertex.parallelism {
-            return Outcome::stay(vertex, VertexReason::Stable);
-        }
-        let reason = match self.evaluated.target_rate {
-            Some(Rate::ZERO) => VertexReason::NoLoad,
-            _ if !outside_band => VertexReason::AlongWithOthers,
-            _ => VertexReason::Underutilized,
-        };
-        Outcome {
-            target,
-            reason,
-            outside_band,
-        }
-    }
-
-    /// Why less is not dared, though the figures ask for it. Profile `apache` dares.
-    fn too_risky(&self) -> Option<VertexReason> {
-        if self.settings().profile == Profile::Apache {
-            return None;
-        }
-        let utilization = self.evaluated.utilization?;
-        if self.evaluated.draining {
-            Some(VertexReason::CatchingUp)
-        } else if utilization > self.settings().upper_utilization() {
-            Some(VertexReason::BusyAgainstTarget)
-        } else {
-            None
-        }
-    }
-
-    /// How long less must have been enough: `scale-down.interval`, doubled with profile `adaptive` for every time
-    /// the vertex has lately been scaled down and up again, at most sixteen times.
-    ///
-    /// With profile `adaptive` and nothing set it is the time in which what is wasted outweighs a rescale
-    /// there and back, as in the ski-rental problem: then less than twice of what is best in hindsight is lost,
-    /// whatever comes. A rescale that takes 20 s counts as [`OUTWEIGHS`] times as much of all cores; if half of
-    /// them are wasted that is 20 * 20 / 0.5 = 800 s.
-    fn hold_time(&self, vertex: &Vertex, wanted: u32) -> SignedDuration {
-        let (set, profile) = (self.settings().scale_down_interval, self.settings().profile);
-        let interval = match set {
-            Some(set) => signed(set),
-            None if self.settings().uses(Part::BreakEven) => self.break_even(vertex, wanted),
-            None => LONGEST_HOLD,
-        };
-        if profile == Profile::Apache {
-            return interval;
-        }
-        let ups: Vec<bool> = self
-            .context
-            .history
-            .of(&vertex.id)
-            .map(|(_, c)| c.to > c.from)
-            .collect();
-        let reversals = ups
-            .windows(2)
-            .filter(|pair| matches!(pair, [false, true]))
-            .count();
-        interval.saturating_mul(1 << reversals.min(4))
-    }
-
-    fn break_even(&self, vertex: &Vertex, wanted: u32) -> SignedDuration {
-        let spared = 1.0 - f64::from(wanted) / f64::from(vertex.parallelism.max(1));
-        let takes = tracking::measured(self.settings(), self.context.history)
-            .unwrap_or_else(|| self.context.restart.min(UNMEASURED));
-        let seconds = OUTWEIGHS * takes.as_secs_f64() / spared.max(0.01);
-        SignedDuration::try_from_secs_f64(seconds)
-            .unwrap_or(LONGEST_HOLD)
-            .clamp(SHORTEST_HOLD, LONGEST_HOLD)
     }
 
     /// The verdict with every figure.

@@ -17,6 +17,7 @@ impl VertexReason {
             Self::NoLoad => "NoLoad",
             Self::CatchingUp => "CatchingUp",
             Self::WarmingUp => "WarmingUp",
+            Self::LoadRising => "LoadRising",
             Self::BusyAgainstTarget => "BusyAgainstTarget",
             Self::LimitedByVertex(_) => "LimitedByBottleneck",
             Self::Excluded => "Excluded",

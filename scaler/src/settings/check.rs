@@ -103,12 +103,7 @@ impl Settings {
     }
 
     fn check_numbers(&self, errors: &mut Errors) {
-        errors.within(
-            "scale-down.max-factor",
-            self.scale_down_max_factor,
-            0.0,
-            f64::MAX,
-        );
+        errors.within("scale-down.max-factor", self.largest_loss(), 0.0, f64::MAX);
         errors.within(
             "scale-up.max-factor",
             self.scale_up_max_factor,

@@ -134,6 +134,11 @@ impl Settings {
         })
     }
 
+    /// Largest share of its subtasks that a vertex loses at once, of which only what it could do with many is known.
+    pub fn largest_loss(&self) -> f64 {
+        self.scale_down_max_factor.unwrap_or(DEFAULT_LOSS)
+    }
+
     /// Whether this vertex is never scaled.
     pub fn excludes(&self, vertex: &Vertex) -> bool {
         let mut patterns = self
@@ -159,6 +164,9 @@ impl Default for Settings {
         Self::read(&BTreeMap::new()).expect("the defaults of the table are values")
     }
 }
+
+/// What a vertex loses at once at most when nothing is set.
+const DEFAULT_LOSS: f64 = 0.6;
 
 /// Distance of the bounds from the target when nothing is set.
 const DEFAULT_BOUNDARY: f64 = 0.3;

@@ -23,6 +23,8 @@ pub enum Part {
     Bottleneck,
     /// Scaling down as soon as what is wasted outweighs a rescale.
     BreakEven,
+    /// Taking from a vertex that was seen at work all it can do without in one step.
+    AtOnce,
     /// Not scaling down where no slot is saved.
     Slots,
     /// Going back once after a rescale that made things worse.
@@ -33,7 +35,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Early,
         Self::Change,
         Self::Trend,
@@ -44,6 +46,7 @@ impl Part {
         Self::WarmUp,
         Self::Bottleneck,
         Self::BreakEven,
+        Self::AtOnce,
         Self::Slots,
         Self::RollBack,
         Self::SecondTry,
@@ -62,6 +65,7 @@ impl Part {
             Self::WarmUp => "warm-up",
             Self::Bottleneck => "bottleneck",
             Self::BreakEven => "break-even",
+            Self::AtOnce => "at-once",
             Self::Slots => "slots",
             Self::RollBack => "roll-back",
             Self::SecondTry => "second-try",

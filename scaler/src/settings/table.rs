@@ -181,7 +181,7 @@ macro_rules! settings {
 
 settings! {
     adaptive_without: Vec<String>, "adaptive.without" = "",
-        "Parts of profile `adaptive` to leave out, `;` between them: early, change, trend, forecast, curve, waiting, hot-key, warm-up, bottleneck, break-even, slots, roll-back, second-try. For finding out what a decision is due to.";
+        "Parts of profile `adaptive` to leave out, `;` between them: early, change, trend, forecast, curve, waiting, hot-key, warm-up, bottleneck, break-even, at-once, slots, roll-back, second-try. For finding out what a decision is due to.";
     backlog_lag_threshold: Duration, "backlog-processing.lag-threshold" = "5 min",
         "While more than this time's records wait in front of a source, nothing is scaled down and only what cannot keep up is scaled up.";
     catch_up_duration: Duration, "catch-up.duration" = "30 min",
@@ -255,8 +255,8 @@ settings! {
     scale_down_interval: Option<Duration>, "scale-down.interval",
         "How long less must have been enough before a vertex is scaled down. 0 is at once. Unset is 1 h with profile `apache`; `adaptive` then waits until what is wasted outweighs a rescale there and back, at most 1 h.",
         ["scale-up.grace-period"];
-    scale_down_max_factor: f64, "scale-down.max-factor" = "0.6",
-        "Largest share of its subtasks that a vertex loses at once.";
+    scale_down_max_factor: Option<f64>, "scale-down.max-factor",
+        "Largest share of its subtasks that a vertex loses at once. Unset is 0.6; with profile `adaptive` a vertex that was seen at work loses all it can do without.";
     scale_up_max_factor: f64, "scale-up.max-factor" = "100000.0",
         "Largest share of its subtasks that a vertex gains at once.";
     @inert custom_executors: Vec<String>, "scaling.custom-executors" = "",

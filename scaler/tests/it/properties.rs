@@ -38,7 +38,7 @@ prop_compose! {
             vertex_min_parallelism: min,
             vertex_max_parallelism: min + extra,
             catch_up_duration: Duration::from_secs(catch_up),
-            scale_down_max_factor: down,
+            scale_down_max_factor: Some(down),
             scale_up_max_factor: up,
             scale_down_interval: Some(Duration::from_secs(interval)),
             stabilization_interval: Some(Duration::ZERO),

@@ -46,7 +46,7 @@ pub fn apache() -> Settings {
         metrics_window: Duration::from_secs(1),
         scale_down_interval: Some(Duration::ZERO),
         catch_up_duration: Duration::ZERO,
-        scale_down_max_factor: 1.0,
+        scale_down_max_factor: Some(1.0),
         scale_up_max_factor: f64::MAX,
         legacy_alignment: Some(LegacyAlignment::EvenlySpread),
         ..Settings::default()

@@ -48,7 +48,7 @@ fn a_one_vertex_gets_what_its_rates_ask_for() {
     let hash = ShipStrategy::Hash;
     let rebalance = ShipStrategy::Rebalance;
     let half_down = Settings {
-        scale_down_max_factor: 0.5,
+        scale_down_max_factor: Some(0.5),
         ..target(1.0)
     };
     let half_up = Settings {

@@ -3,6 +3,7 @@
 
 mod limits;
 mod readings;
+mod spare;
 
 use std::collections::BTreeMap;
 

@@ -141,7 +141,7 @@ fn with_little_to_do(profile: Profile, remembers: bool) -> Verdict {
     let settings = Settings {
         mode: Some(Mode::Auto),
         profile,
-        scale_down_max_factor: 1.0,
+        scale_down_max_factor: Some(1.0),
         scale_down_interval: Some(Duration::ZERO),
         metrics_window: Duration::from_mins(2),
         catch_up_duration: Duration::ZERO,
