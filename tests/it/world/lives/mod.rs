@@ -74,7 +74,7 @@ fn say(text: &str) {
 /// Play lives of these seeds on all cores until so many have failed; the failure of the lowest seed.
 fn first_failure(
     seeds: std::ops::Range<u64>,
-    enough: usize,
+    enough: u64,
     sabotage: Option<Sabotage>,
 ) -> Option<Life> {
     let next = AtomicU64::new(seeds.start);
@@ -86,7 +86,7 @@ fn first_failure(
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= seeds.end || failed.lock().unwrap().len() >= enough {
+                    if seed >= seeds.end || failed.lock().unwrap().len() as u64 >= enough {
                         return;
                     }
                     progress.at(seed);
@@ -145,7 +145,7 @@ fn nothing_forbidden_happens_in_any_life() {
         Some(seed) => seed..seed + number("LIVES").unwrap_or(1),
         None => 1..number("LIVES").unwrap_or(LIVES) + 1,
     };
-    let enough = number("FAILURES").map_or(1, |enough| enough as usize);
+    let enough = number("FAILURES").unwrap_or(1);
     if let Some(life) = first_failure(seeds, enough, None) {
         panic!("{}", told(&life));
     }
