@@ -115,6 +115,7 @@ fn job(draft: &mut Draft, desired: &Desired, observed: &Observed, at_rest: bool)
             if seen.state.is_globally_terminal() && observed.checkpoints.is_unknown() =>
         {
             // Taken in together with its last checkpoint or not at all: nobody may ever be there again to be asked.
+            draft.job().start_time = Some(seen.start_ms.to_string());
             draft.look_again_in(desired.settings.progress_interval);
         }
         Sighting::Seen(seen) => {

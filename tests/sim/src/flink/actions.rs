@@ -128,6 +128,7 @@ pub(super) fn ask(
                 ends,
                 outcome: None,
                 attempt: job.attempt,
+                number: job.checkpoints.take_id(),
             }
         }
     };
@@ -167,6 +168,7 @@ pub(super) fn dispose(
         ends: now,
         outcome: None,
         attempt: 0,
+        number: 0,
     };
     cluster
         .operations

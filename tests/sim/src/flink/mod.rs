@@ -357,11 +357,6 @@ impl SimFlink {
             .iter()
             .find(|cluster| cluster.leads())
     }
-
-    fn jobs_mut(&mut self, key: &ClusterKey) -> impl Iterator<Item = &mut job::Job> {
-        let clusters = self.clusters.get_mut(key).into_iter().flatten();
-        clusters.flat_map(|cluster| cluster.jobs.values_mut())
-    }
 }
 
 #[cfg(test)]

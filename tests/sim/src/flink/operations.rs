@@ -66,13 +66,12 @@ impl Cluster {
                 job,
                 around,
                 (directory, format, trigger),
-                *stop,
+                (*stop, operation.number),
                 (operation.triggered, now),
             ),
             Kind::Checkpoint | Kind::Disposal { .. } => {
-                let number = job.checkpoints.take_id();
-                job.complete_checkpoint(around, number, operation.triggered, now);
-                Ok(Outcome::Checkpoint(number))
+                job.complete_checkpoint(around, operation.number, operation.triggered, now);
+                Ok(Outcome::Checkpoint(operation.number))
             }
         }
     }
@@ -82,7 +81,7 @@ fn write_savepoint(
     job: &mut Job,
     around: &mut Surroundings<'_>,
     (directory, format, trigger): (&str, &str, &str),
-    stop: bool,
+    (stop, id): (bool, u64),
     (triggered, now): (Timestamp, Timestamp),
 ) -> Result<Outcome, Thrown> {
     let class = "org.apache.flink.runtime.checkpoint.CheckpointException";
@@ -97,7 +96,6 @@ fn write_savepoint(
         job.checkpoints.resume(now);
         return Err(Thrown::new(class, why.clone()));
     }
-    let id = job.checkpoints.take_id();
     let short = job.id.get(..6).unwrap_or_default();
     let suffix: String = hex_of(&format!("{trigger}{id}")).chars().take(12).collect();
     let path = format!("{}/savepoint-{short}-{suffix}", normal(directory));

@@ -136,8 +136,11 @@ impl SimFlink {
         self.advance_one(key, now);
         let mut profile = self.profile(key);
         change(&mut profile);
-        for job in self.jobs_mut(key) {
-            change(&mut job.profile);
+        for cluster in self.clusters.get_mut(key).into_iter().flatten() {
+            change(&mut cluster.profile);
+            for job in cluster.jobs.values_mut() {
+                change(&mut job.profile);
+            }
         }
         self.set_profile(key, profile);
     }

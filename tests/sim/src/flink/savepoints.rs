@@ -13,6 +13,8 @@ pub(super) struct Operation {
     pub(super) outcome: Option<Result<Outcome, Thrown>>,
     /// The attempt of the job it belongs to; a restart makes it fail.
     pub(super) attempt: u64,
+    /// The number of the checkpoint or savepoint, given when it is triggered.
+    pub(super) number: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +108,7 @@ impl Operation {
             ends: now,
             outcome: Some(Err(thrown)),
             attempt: 0,
+            number: 0,
         }
     }
 
