@@ -24,6 +24,10 @@ const SAVEPOINT_RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration
 /// The shortest time between two looks at a stop that is under way.
 const SOON: Duration = Duration::from_secs(1);
 
+/// The time after which Flink shows that a refused format has restarted the job, and the time that its restart is waited for.
+const SHOWS: Duration = Duration::from_secs(5);
+const RESTART: Duration = Duration::from_mins(1);
+
 /// Carry on with what is pending. Returns whether that ends the pass.
 pub fn proceed(draft: &mut Draft, desired: &Desired, observed: &Observed) -> bool {
     let Some(pending) = draft.status.pending.clone() else {
@@ -271,6 +275,10 @@ fn savepoint_failed(
     if !format_unsupported && draft.pending_for(observed) < delay {
         return draft.wait(Waiting::Backoff(text), delay);
     }
+    if format_unsupported && restarts(draft, observed) {
+        // The refusal restarts the job; once it runs again the other format can be asked for.
+        return draft.wait(Waiting::Backoff(text), soon(draft, desired, observed));
+    }
     let job = pending.job_id.clone();
     let generation = Some(desired.identity.generation);
     draft.begin(PendingKind::StopWithSavepoint, observed.now, |next| {
@@ -281,6 +289,16 @@ fn savepoint_failed(
         next.format = format;
     });
     draft.look_again_in(AT_ONCE);
+}
+
+/// Whether the job, which a refused savepoint has thrown out, is on its way back to running.
+fn restarts(draft: &Draft, observed: &Observed) -> bool {
+    let pending = draft.pending_for(observed);
+    let job = draft
+        .job_id()
+        .map(|id| observed.job(&id).map(|job| job.state));
+    let runs = job.is_some_and(|job| job.seen() == Some(&FlinkJobState::Running));
+    pending < SHOWS || !runs && pending < RESTART
 }
 
 fn backoff(attempts: i32) -> Duration {

@@ -160,7 +160,7 @@ fn a_rival_that_writes_all_the_time_does_not_disturb_an_upgrade() {
     let warnings = [
         "get",
         "events",
-        "--field-selector=type=Warning",
+        "--field-selector=type=Warning,involvedObject.kind=FlinkDeployment",
         "-o",
         "name",
     ];
