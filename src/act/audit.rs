@@ -111,30 +111,11 @@ fn described(state: &str) -> &'static str {
 mod tests {
     use serde_json::json;
 
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use flink_crds::FlinkDeployment;
 
     use super::*;
     use crate::domain::{Component, Reason};
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let lines = self.0.lock();
-            lines
-                .map_err(|_| io::ErrorKind::Other)?
-                .extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::logs::Memory;
 
     #[test]
     fn a_line_says_which_resource_it_is_about_and_which_generation() {
@@ -144,7 +125,7 @@ mod tests {
         }))
         .unwrap();
         let status = serde_json::from_value(json!({ "lifecycleState": "STABLE" })).unwrap();
-        let log = Log::default();
+        let log = Memory::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
             .json()
@@ -153,8 +134,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             super::status::<FlinkDeployment>(&object, &status);
         });
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        let line: Value = serde_json::from_str(&text).unwrap();
+        let line: Value = serde_json::from_str(&log.text()).unwrap();
         assert_eq!(
             line["fields"],
             json!({

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::error_form::{ErrorForm, error_field};
 use super::observed::elapsed;
 use super::recorded::{self, Recorded};
-use super::{Announcement, Component, Desired, Observed, Plan, Reason, Step, Waiting};
+use super::{Announcement, Component, Desired, Observed, Plan, Reason, Sighting, Step, Waiting};
 
 /// A change of the status once the steps are done.
 type Afterwards = Box<dyn FnOnce(&mut FlinkDeploymentStatus)>;
@@ -227,6 +227,19 @@ impl Draft {
     pub fn began(&self) -> Option<&str> {
         let job = self.status.job_status.as_ref()?;
         job.start_time.as_deref()
+    }
+
+    /// The job's state as Flink tells it now.
+    pub fn job_now(&self, observed: &Observed) -> Sighting<FlinkJobState> {
+        self.job_id().map_or(Sighting::Absent, |id| {
+            observed.job(&id).map(|job| job.state)
+        })
+    }
+
+    /// Whether the job of the last start began and Flink certainly keeps nothing of it any more, as of one that has ended: what it
+    /// saved is not to be found in the metadata.
+    pub fn is_dropped(&self, observed: &Observed) -> bool {
+        self.began().is_some() && !observed.ha.is_unknown() && !observed.has_job()
     }
 
     /// Whether the job runs: what was suspended keeps the state it was last seen in.

@@ -132,6 +132,9 @@ impl fmt::Debug for Chain<'_> {
 }
 
 #[cfg(test)]
+pub(crate) use tests::Memory;
+
+#[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
@@ -174,10 +177,10 @@ mod tests {
 
     /// Keeps what was logged.
     #[derive(Clone, Default)]
-    struct Memory(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Memory(Arc<Mutex<Vec<u8>>>);
 
     impl Memory {
-        fn text(&self) -> String {
+        pub(crate) fn text(&self) -> String {
             String::from_utf8(self.0.lock().expect("no test panics holding it").clone())
                 .expect("log lines are text")
         }

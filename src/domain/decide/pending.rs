@@ -294,10 +294,7 @@ fn savepoint_failed(
 /// Whether the job, which a refused savepoint has thrown out, is on its way back to running.
 fn restarts(draft: &Draft, observed: &Observed) -> bool {
     let pending = draft.pending_for(observed);
-    let job = draft
-        .job_id()
-        .map(|id| observed.job(&id).map(|job| job.state));
-    let runs = job.is_some_and(|job| job.seen() == Some(&FlinkJobState::Running));
+    let runs = draft.job_now(observed).seen() == Some(&FlinkJobState::Running);
     pending < SHOWS || !runs && pending < RESTART
 }
 
@@ -411,9 +408,9 @@ fn ended_meanwhile(draft: &mut Draft, observed: &Observed) -> Option<String> {
     if !counts_on_metadata(&draft.status, &recorded) {
         return None;
     }
-    let job = observed.job(&draft.job_id()?).map(|job| job.state);
+    let job = draft.job_now(observed);
     let is_over = |state: &FlinkJobState| state.is_globally_terminal();
-    let dropped = !observed.ha.is_unknown() && !observed.has_job() && draft.began().is_some();
+    let dropped = draft.is_dropped(observed);
     if observed.job_manager.seen().is_some_and(|jm| !jm.deleting) {
         let unread = match &job {
             Sighting::Unknown(why) if dropped => Some(why.as_str()),

@@ -113,9 +113,7 @@ fn recover_lost(
             );
             return true;
         }
-        Sighting::Seen(metadata)
-            if desired.settings.ha_deployed && (metadata.has_job || draft.began().is_none()) =>
-        {
+        Sighting::Seen(_) if desired.settings.ha_deployed && !draft.is_dropped(observed) => {
             UpgradeMode::LastState
         }
         _ if stateless => UpgradeMode::Stateless,

@@ -93,16 +93,14 @@ struct Facts {
     cancel_allowed: bool,
     job_manager: JobManagerDeploymentStatus,
     never_started: bool,
-    /// The job of the last start was seen.
-    began: bool,
+    /// Flink keeps nothing of the job, though it began: it has ended, and what it saved is not known from here.
+    dropped: bool,
     absent: bool,
 }
 
 impl Facts {
     fn of(draft: &Draft, desired: &Desired, observed: &Observed, recorded: &Recorded) -> Self {
-        let sight = draft.job_id().map_or(Sighting::Absent, |id| {
-            observed.job(&id).map(|job| job.state)
-        });
+        let sight = draft.job_now(observed);
         let state = sight.seen().copied();
         let remembered = draft
             .job_state()
@@ -131,7 +129,7 @@ impl Facts {
                 .job_manager
                 .seen()
                 .is_some_and(|jm| jm.never_started),
-            began: draft.began().is_some(),
+            dropped: draft.is_dropped(observed),
             absent: observed.job_manager.is_absent(),
         }
     }
@@ -272,14 +270,12 @@ fn unavailable(
                 && !facts.version_changed
                 && (metadata.has_checkpoint || !facts.never_started) =>
         {
-            // A job that began, and that Flink no longer keeps, has ended: what it saved is not known from here.
-            let dropped = facts.began && !metadata.has_job;
-            if (!explicit || dropped)
+            if (!explicit || facts.dropped)
                 && let Some(why) = &facts.blind
             {
                 return Suspension::Wait(Waiting::Sight(why.clone()));
             }
-            if dropped && facts.state.is_none() {
+            if facts.dropped && facts.state.is_none() {
                 return Suspension::Refuse(Reason::UpgradeFailed, ENDED_UNSEEN);
             }
             return Suspension::Stop(Stop::DeleteCluster, UpgradeMode::LastState);
